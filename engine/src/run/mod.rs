@@ -1,0 +1,7 @@
+//! What every execution shares: the thread pool, cancellation, path mapping, readers, switches for tests.
+
+mod paths;
+mod services;
+
+pub use paths::PathMap;
+pub use services::{CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};

@@ -1,0 +1,126 @@
+//! Services that a run lends to components and tasks.
+
+use super::PathMap;
+use crate::batch::Batch;
+use crate::diag::{Error, Result};
+use crate::flow::Layout;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Says that a run should end; cheap to clone and to read. [`CancelToken::on_cancel`] hooks interrupt what waits.
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<CancelState>);
+
+#[derive(Default)]
+struct CancelState {
+    cancelled: AtomicBool,
+    hooks: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl CancelToken {
+    /// Asks for the end, and runs every hook once.
+    pub fn cancel(&self) {
+        if !self.0.cancelled.swap(true, Ordering::SeqCst) {
+            for hook in self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                hook();
+            }
+        }
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// `Err(cancelled)` if the end was asked for.
+    ///
+    /// # Errors
+    /// [`Error::cancelled`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Runs `hook` when the end is asked for (at once if it was).
+    pub fn on_cancel(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_cancelled() {
+            hook();
+        } else {
+            hooks.push(Box::new(hook));
+        }
+    }
+}
+
+/// Switches that make the unhappy paths of the scheduler common; for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChaosOptions {
+    /// Park drivers every few steps and wake them later.
+    pub park: bool,
+}
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Threads of the pool; 0: one a core.
+    pub threads: usize,
+    /// Cut batches to at most this many rows; None: as large as their source makes them.
+    pub batch_rows: Option<usize>,
+    /// Make the unhappy paths common.
+    pub chaos: ChaosOptions,
+    /// Bytes that holders of rows may reserve; None: no limit.
+    pub memory: Option<usize>,
+}
+
+/// Takes the rows of a DataReader destination, in order. It may block its caller's commit only by returning `false`
+/// ("full, I will call the waker"); it never waits.
+pub trait ReaderSink: Send + Sync {
+    /// Says which columns will come; called once before the first batch.
+    fn begin(&self, layout: &Layout);
+    /// Offers a batch; gives it back if there is no room now, and then calls `wake` when there is.
+    ///
+    /// # Errors
+    /// When the client has gone away: the run ends.
+    fn offer(&self, batch: Batch, wake: &crate::flow::Waker) -> Result<Option<Batch>>;
+    /// No more batches.
+    fn finish(&self);
+}
+
+/// What a run lends to its components and tasks.
+#[derive(Clone)]
+pub struct Services {
+    /// Path prefix rules.
+    pub paths: Arc<PathMap>,
+    /// Says when to end.
+    pub cancel: CancelToken,
+    /// How to run.
+    pub options: RunOptions,
+    /// The pool on which drivers run; nothing on it ever waits.
+    pub pool: Arc<rayon::ThreadPool>,
+    /// The clients of DataReader destinations, by the destination's name.
+    pub readers: Arc<HashMap<String, Arc<dyn ReaderSink>>>,
+    /// Bytes that the holders of rows share.
+    pub memory: Arc<crate::memory::Budget>,
+}
+
+impl Services {
+    /// Services with a pool of `options.threads` threads.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn new(options: RunOptions) -> Result<Services> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|i| format!("dtsx-{i}"))
+            .build()
+            .map_err(|e| Error::new(crate::diag::Owner::Environment, None, format!("cannot start threads: {e}")))?;
+        Ok(Services {
+            paths: Arc::default(),
+            cancel: CancelToken::default(),
+            memory: Arc::new(crate::memory::Budget::new(options.memory)),
+            options,
+            pool: Arc::new(pool),
+            readers: Arc::default(),
+        })
+    }
+}
