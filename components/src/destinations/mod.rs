@@ -1,0 +1,1 @@
+//! Components where rows leave the flow.

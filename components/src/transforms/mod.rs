@@ -1,0 +1,1 @@
+//! Components with inputs and outputs.
