@@ -1,1 +1,3 @@
-//! (see the architecture)
+//! Control flow: plans, containers, precedence, loops, event handlers, the task contract.
+
+pub mod plan;

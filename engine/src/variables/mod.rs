@@ -1,5 +1,9 @@
 //! Variables: scopes, namespaces, types, expression-valued and system variables, parameters.
 
+mod types;
+
+pub use types::{VariableType, natural_type, value_text};
+
 use crate::diag::Result;
 use crate::types::{DataType, Value};
 
