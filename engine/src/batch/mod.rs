@@ -21,13 +21,34 @@ pub struct Batch {
     pub columns: Vec<ArrayRef>,
     /// The rows that are meant; None: all.
     pub selection: Option<Selection>,
+    /// Where the rows stood in their source's morsel, for messages.
+    pub origin: RowOrigin,
+}
+
+/// Where the rows of a batch stood in the morsel that they came from.
+#[derive(Clone, Debug, Default)]
+pub struct RowOrigin {
+    /// Added to a row's index …
+    pub base: u32,
+    /// … or looked up here, once rows were dropped or gathered.
+    pub map: Option<Arc<Vec<u32>>>,
+}
+
+impl RowOrigin {
+    /// The place in the morsel of the batch's row `row`.
+    pub fn of(&self, row: u32) -> u32 {
+        match &self.map {
+            Some(map) => map.get(row as usize).copied().unwrap_or(row),
+            None => self.base + row,
+        }
+    }
 }
 
 impl Batch {
     /// A batch of all rows of `columns`.
     pub fn new(seq: u64, rows: usize, columns: Vec<ArrayRef>) -> Batch {
         debug_assert!(columns.iter().all(|c| c.len() == rows));
-        Batch { seq, rows, columns, selection: None }
+        Batch { seq, rows, columns, selection: None, origin: RowOrigin::default() }
     }
 
     /// No rows in `slots` columns that nobody will look at.
@@ -61,14 +82,23 @@ impl Batch {
                 Ok(arrow::compute::take(column, &indices, None)?)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Batch { seq: self.seq, rows, columns, selection: None })
+        let map = selection.iter().map(|row| self.origin.of(*row)).collect();
+        let origin = RowOrigin { base: 0, map: Some(Arc::new(map)) };
+        Ok(Batch { seq: self.seq, rows, columns, selection: None, origin })
     }
 
     /// Rows `offset..offset + rows` of a batch without selection, as views.
     pub fn slice(&self, offset: usize, rows: usize) -> Batch {
         debug_assert!(self.selection.is_none());
         let columns = self.columns.iter().map(|c| c.slice(offset, rows)).collect();
-        Batch { seq: self.seq, rows, columns, selection: None }
+        let origin = match &self.origin.map {
+            None => RowOrigin { base: self.origin.base + offset as u32, map: None },
+            Some(map) => {
+                let end = (offset + rows).min(map.len());
+                RowOrigin { base: 0, map: Some(Arc::new(map[offset.min(end)..end].to_vec())) }
+            }
+        };
+        Batch { seq: self.seq, rows, columns, selection: None, origin }
     }
 
     /// Bytes that the columns hold, shared buffers counted each time.

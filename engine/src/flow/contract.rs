@@ -74,19 +74,32 @@ pub struct OpenCx {
 /// Where [`Decode`] and [`Apply`] put what they made: one batch an output port at most; a port left empty is a batch of no rows.
 #[derive(Debug, Default)]
 pub struct Ports {
-    pub(crate) slots: Vec<Option<Batch>>,
+    slots: Vec<Option<Batch>>,
+    rows_read: Option<u32>,
 }
 
 impl Ports {
     /// Empty slots for `n` output ports.
     pub fn new(n: usize) -> Ports {
-        Ports { slots: (0..n).map(|_| None).collect() }
+        Ports { slots: (0..n).map(|_| None).collect(), rows_read: None }
     }
 
     /// Puts the batch for output `port` (an index into [`ComponentSpec::outputs`]).
     pub fn put(&mut self, port: usize, batch: Batch) {
         debug_assert!(self.slots[port].is_none(), "one batch a port");
         self.slots[port] = Some(batch);
+    }
+
+    /// Says how many rows of the source the morsel held, where that is not the sum over the ports. Rows are numbered
+    /// for messages by adding these up.
+    pub fn set_rows_read(&mut self, rows: u32) {
+        self.rows_read = Some(rows);
+    }
+
+    /// What [`Ports::set_rows_read`] said, or the sum over the ports; then forgotten.
+    pub fn take_rows_read(&mut self) -> u32 {
+        let sum = self.slots.iter().flatten().map(|b| b.rows as u32).sum();
+        self.rows_read.take().unwrap_or(sum)
     }
 
     /// Takes what was put for output `port`.

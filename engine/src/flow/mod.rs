@@ -4,11 +4,19 @@
 //! ([`contract::Bound`]); the [`FlowPlan`] is cut into pipelines, and drivers on the pool run them.
 
 pub mod contract;
+mod cut;
+mod exec;
+mod explain;
+mod plan;
 mod spec;
 
+pub use exec::{FlowEvents, FlowMetrics, FlowOutcome, PathMetrics, execute};
+pub use explain::explain;
+pub use plan::{BindEnv, FlowPlan, Kinds, PlanNode, Tap, bind};
+
 pub use contract::{
-    Apply, BindCx, Block, Bound, Commit, ComponentKind, Decode, Encode, Fetch, Inline, Morsel, Ports, Sink, Source,
-    Stage, Step, Waker,
+    Apply, BindCx, Block, Bound, Commit, Committed, ComponentKind, Decode, Encode, Fetch, Inline, Morsel, OpenCx,
+    Ports, Sink, Source, Stage, Step, Waker,
 };
 pub use spec::{
     ColumnRef, ComponentSpec, Disposition, Dispositions, ExternalColumnSpec, FlowSpec, InputColumnSpec, InputSpec,

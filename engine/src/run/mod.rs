@@ -4,4 +4,4 @@ mod paths;
 mod services;
 
 pub use paths::PathMap;
-pub use services::{CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};
+pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};

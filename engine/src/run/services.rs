@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::diag::{Error, Result};
 use crate::flow::Layout;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Says that a run should end; cheap to clone and to read. [`CancelToken::on_cancel`] hooks interrupt what waits.
@@ -15,14 +15,31 @@ pub struct CancelToken(Arc<CancelState>);
 #[derive(Default)]
 struct CancelState {
     cancelled: AtomicBool,
-    hooks: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    hooks: Mutex<HashMap<u64, Hook>>,
+    next: AtomicU64,
+}
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// Keeps a hook of [`CancelToken::on_cancel`]; dropping it removes the hook.
+#[must_use = "the hook is removed when this is dropped"]
+pub struct CancelHook {
+    token: CancelToken,
+    id: u64,
+}
+
+impl Drop for CancelHook {
+    fn drop(&mut self) {
+        self.token.hooks().remove(&self.id);
+    }
 }
 
 impl CancelToken {
     /// Asks for the end, and runs every hook once.
     pub fn cancel(&self) {
         if !self.0.cancelled.swap(true, Ordering::SeqCst) {
-            for hook in self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let hooks: Vec<Hook> = self.hooks().values().cloned().collect();
+            for hook in hooks {
                 hook();
             }
         }
@@ -41,14 +58,19 @@ impl CancelToken {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 
-    /// Runs `hook` when the end is asked for (at once if it was).
-    pub fn on_cancel(&self, hook: impl Fn() + Send + Sync + 'static) {
-        let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Runs `hook` when the end is asked for (at once if it was), until the guard is dropped.
+    pub fn on_cancel(&self, hook: impl Fn() + Send + Sync + 'static) -> CancelHook {
+        let hook: Hook = Arc::new(hook);
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        self.hooks().insert(id, hook.clone());
         if self.is_cancelled() {
             hook();
-        } else {
-            hooks.push(Box::new(hook));
         }
+        CancelHook { token: self.clone(), id }
+    }
+
+    fn hooks(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Hook>> {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,415 @@
+//! Opening a plan, running its pipelines, ending it as one.
+
+use super::super::contract::{Bound, Fetch, OpenCx, Ports, Sink, Source};
+use super::super::cut::{Pipeline, Target, cut};
+use super::super::plan::{FlowPlan, Tap};
+use super::super::spec::Layout;
+use super::driver::Driver;
+use super::failure::Failure;
+use super::leaf::Leaf;
+use super::metrics::FlowMetrics;
+use crate::diag::{Error, Result};
+use crate::events::Events;
+use crate::run::Services;
+use crate::variables::VariableAccess;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What a flow tells while it runs.
+pub trait FlowEvents: Send + Sync {
+    /// Everything is open, rows begin to flow; the counters may be read from now on.
+    fn executing(&self, plan: &Arc<FlowPlan>, metrics: &Arc<FlowMetrics>);
+}
+
+/// What a flow came to.
+#[derive(Debug)]
+pub struct FlowOutcome {
+    /// The counters at the end.
+    pub metrics: Arc<FlowMetrics>,
+}
+
+/// What the pipelines of one execution share.
+pub(super) struct FlowShared {
+    pub plan: Arc<FlowPlan>,
+    pub services: Services,
+    pub metrics: Arc<FlowMetrics>,
+    stop: AtomicBool,
+    pipelines: Mutex<Vec<Arc<PipelineRun>>>,
+    state: Mutex<FlowState>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct FlowState {
+    remaining: usize,
+    error: Option<Error>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FlowShared {
+    /// Whether all pipelines should end.
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let pipelines = lock(&self.pipelines).clone();
+        for pipeline in pipelines {
+            pipeline.wake_all();
+            pipeline.maybe_complete();
+        }
+    }
+}
+
+/// One pipeline of a running flow.
+pub(super) struct PipelineRun {
+    pub flow: Arc<FlowShared>,
+    /// The component that its rows come from.
+    pub root: usize,
+    /// By output of the root, what takes its rows.
+    pub targets: Vec<Vec<RunTarget>>,
+    pub leaves: Vec<Leaf>,
+    pub fetch: Mutex<FetchHalf>,
+    pub fetched: AtomicU64,
+    pub decoded: AtomicU64,
+    pub failure: Failure,
+    pub lanes: usize,
+    pub retired: AtomicUsize,
+    completed: AtomicBool,
+    sched: Mutex<Sched>,
+}
+
+/// The serial half of the source, and the next sequence number.
+pub(super) struct FetchHalf {
+    pub fetch: Box<dyn Fetch>,
+    pub next: u64,
+    pub done: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Sched {
+    pub parked: Vec<Box<Driver>>,
+    pub notified: bool,
+}
+
+/// [`Target`], with the indices of a lane's halves.
+pub(super) enum RunTarget {
+    Inline { node: usize, apply: usize, selection: bool, outputs: Vec<Vec<RunTarget>> },
+    Leaf { leaf: usize, selection: bool, tap: bool },
+}
+
+impl PipelineRun {
+    pub fn sched(&self) -> MutexGuard<'_, Sched> {
+        lock(&self.sched)
+    }
+
+    /// Ends the pipeline, once, when all lanes have retired and all that was fetched is committed (or will never be).
+    pub fn maybe_complete(&self) {
+        if self.retired.load(Ordering::SeqCst) < self.lanes {
+            return;
+        }
+        let fetched = self.fetched.load(Ordering::SeqCst);
+        let failed = self.stopped();
+        if !failed && self.leaves.iter().any(|l| l.committed() < fetched) {
+            return;
+        }
+        if self.completed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let mut error = self.failure.take();
+        if error.is_none() && !self.flow.stopping() {
+            let finished = self
+                .leaves
+                .iter()
+                .try_for_each(|leaf| leaf.finish().map_err(|e| e.at(&self.flow.plan.nodes[leaf.node].spec.path)));
+            let finished = finished.and_then(|()| {
+                let path = &self.flow.plan.nodes[self.root].spec.path;
+                lock(&self.fetch).fetch.finish().map_err(|e| e.at(path))
+            });
+            error = finished.err();
+        } else {
+            self.leaves.iter().for_each(Leaf::abort);
+        }
+        let failed = error.is_some();
+        {
+            let mut state = lock(&self.flow.state);
+            state.error = state.error.take().or(error);
+            state.remaining -= 1;
+        }
+        self.flow.ended.notify_all();
+        if failed {
+            self.flow.stop();
+        }
+    }
+}
+
+/// Runs a plan to its end on the pool; the calling thread waits. Inline components set their result variables when every
+/// row has passed.
+///
+/// # Errors
+/// The first failure: what cannot be opened, the first row (in its source's order) that fails its component, what cannot be
+/// written; or that the run was cancelled.
+pub fn execute(
+    plan: &Arc<FlowPlan>,
+    services: &Services,
+    variables: &Arc<dyn VariableAccess>,
+    events: &Arc<dyn Events>,
+    taps: &[Tap],
+    observer: Option<&dyn FlowEvents>,
+) -> Result<FlowOutcome> {
+    services.cancel.check()?;
+    let metrics = Arc::new(FlowMetrics::new(plan.nodes.iter().map(|n| n.outputs.len())));
+    let shared = Arc::new(FlowShared {
+        plan: plan.clone(),
+        services: services.clone(),
+        metrics: metrics.clone(),
+        stop: AtomicBool::new(false),
+        pipelines: Mutex::new(Vec::new()),
+        state: Mutex::new(FlowState::default()),
+        ended: Condvar::new(),
+    });
+    let opener = Opener { shared: &shared, variables, events, taps };
+    let drivers = opener.open()?;
+    if let Some(observer) = observer {
+        observer.executing(plan, &metrics);
+    }
+    let hook = {
+        let shared = Arc::downgrade(&shared);
+        services.cancel.on_cancel(move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.stop();
+            }
+        })
+    };
+    for driver in drivers {
+        services.pool.spawn_fifo(move || driver.run());
+    }
+    let error = {
+        let mut state = lock(&shared.state);
+        while state.remaining > 0 {
+            state = shared.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.error.take()
+    };
+    drop(hook);
+    // Pipelines and the flow hold each other.
+    lock(&shared.pipelines).clear();
+    if let Some(error) = error {
+        return Err(error);
+    }
+    services.cancel.check()?;
+    for node in 0..plan.nodes.len() {
+        if let Bound::Inline(inline) = &plan.nodes[node].bound {
+            inline.finish(&opener.cx(node)).map_err(|e| e.at(&plan.nodes[node].spec.path))?;
+        }
+    }
+    Ok(FlowOutcome { metrics })
+}
+
+/// Opens the halves of every component.
+struct Opener<'a> {
+    shared: &'a Arc<FlowShared>,
+    variables: &'a Arc<dyn VariableAccess>,
+    events: &'a Arc<dyn Events>,
+    taps: &'a [Tap],
+}
+
+type StageEnds = HashMap<usize, (Vec<Arc<dyn Sink>>, Arc<dyn Source>)>;
+
+impl Opener<'_> {
+    fn cx(&self, node: usize) -> OpenCx {
+        let spec = &self.shared.plan.nodes[node].spec;
+        OpenCx {
+            services: self.shared.services.clone(),
+            events: self.events.clone(),
+            variables: self.variables.clone(),
+            path: Arc::from(spec.path.as_str()),
+            name: Arc::from(spec.name.as_str()),
+        }
+    }
+
+    fn open(&self) -> Result<Vec<Box<Driver>>> {
+        let plan = &self.shared.plan;
+        let mut stages: StageEnds = HashMap::new();
+        for (index, node) in plan.nodes.iter().enumerate() {
+            if let Bound::Stage(stage) = &node.bound {
+                let ends = stage.open(&self.cx(index), &node.inputs).map_err(|e| e.at(&node.spec.path))?;
+                stages.insert(index, ends);
+            }
+        }
+        let taps: Vec<(usize, usize)> = self.taps.iter().map(|t| (t.component, t.output)).collect();
+        let pipelines = cut(plan, &taps);
+        let mut drivers = Vec::new();
+        let mut opened: Vec<Arc<PipelineRun>> = Vec::new();
+        for pipeline in &pipelines {
+            match self.open_pipeline(pipeline, &stages, &mut drivers) {
+                Ok(run) => opened.push(run),
+                Err(error) => {
+                    opened.iter().flat_map(|p| &p.leaves).for_each(Leaf::abort);
+                    return Err(error);
+                }
+            }
+        }
+        lock(&self.shared.state).remaining = opened.len();
+        *lock(&self.shared.pipelines) = opened;
+        Ok(drivers)
+    }
+
+    fn open_pipeline(
+        &self,
+        pipeline: &Pipeline,
+        stages: &StageEnds,
+        drivers: &mut Vec<Box<Driver>>,
+    ) -> Result<Arc<PipelineRun>> {
+        let plan = &self.shared.plan;
+        let root = pipeline.root;
+        let source: &dyn Source = match (&plan.nodes[root].bound, stages.get(&root)) {
+            (Bound::Source(source), _) => source.as_ref(),
+            (_, Some((_, source))) => source.as_ref(),
+            _ => return Err(Error::internal("a pipeline begins at a component that is no source")),
+        };
+        let mut tree = Tree { opener: self, stages, leaves: Vec::new(), leaf_sinks: Vec::new(), inlines: Vec::new() };
+        let at_root = |e: Error| e.at(&plan.nodes[root].spec.path);
+        let targets = match tree.targets(root, &pipeline.outputs) {
+            Ok(targets) => targets,
+            Err(error) => {
+                tree.leaves.iter().for_each(Leaf::abort);
+                return Err(error);
+            }
+        };
+        let Tree { leaves, leaf_sinks, inlines, .. } = tree;
+        let lanes = self.shared.services.pool.current_num_threads().max(1);
+        let fetch = match source.open(&self.cx(root)) {
+            Ok(fetch) => fetch,
+            Err(error) => {
+                leaves.iter().for_each(Leaf::abort);
+                return Err(at_root(error));
+            }
+        };
+        let run = Arc::new(PipelineRun {
+            flow: self.shared.clone(),
+            root,
+            targets,
+            leaves,
+            fetch: Mutex::new(FetchHalf { fetch, next: 0, done: false }),
+            fetched: AtomicU64::new(0),
+            decoded: AtomicU64::new(0),
+            failure: Failure::default(),
+            lanes,
+            retired: AtomicUsize::new(0),
+            completed: AtomicBool::new(false),
+            sched: Mutex::new(Sched::default()),
+        });
+        for _ in 0..lanes {
+            let mut ports = vec![Ports::new(plan.nodes[root].outputs.len())];
+            let mut applies = Vec::new();
+            for node in &inlines {
+                let PlanNodeRef { inline, input } = self.inline(*node)?;
+                applies.push(inline.open(&self.cx(*node), input).map_err(|e| e.at(&plan.nodes[*node].spec.path))?);
+                ports.push(Ports::new(plan.nodes[*node].outputs.len()));
+            }
+            let mut encoders = Vec::new();
+            for (sink, node, layout) in &leaf_sinks {
+                let encoder = sink.get().encoder(&self.cx(*node), layout);
+                encoders.push(encoder.map_err(|e| e.at(&plan.nodes[*node].spec.path))?);
+            }
+            drivers.push(Box::new(Driver {
+                pipeline: run.clone(),
+                decoder: source.decoder(&self.cx(root), &plan.nodes[root].outputs).map_err(at_root)?,
+                applies,
+                blocks: encoders.iter().map(|_| VecDeque::new()).collect(),
+                encoders,
+                ports,
+            }));
+        }
+        Ok(run)
+    }
+
+    fn inline(&self, node: usize) -> Result<PlanNodeRef<'_>> {
+        let planned = &self.shared.plan.nodes[node];
+        match (&planned.bound, planned.inputs.first()) {
+            (Bound::Inline(inline), Some(input)) => Ok(PlanNodeRef { inline: inline.as_ref(), input }),
+            _ => Err(Error::internal("a fused component is no inline component with an input")),
+        }
+    }
+}
+
+struct PlanNodeRef<'a> {
+    inline: &'a dyn super::super::Inline,
+    input: &'a Layout,
+}
+
+enum SinkRef<'a> {
+    Planned(&'a dyn Sink),
+    Shared(Arc<dyn Sink>),
+}
+
+impl SinkRef<'_> {
+    fn get(&self) -> &dyn Sink {
+        match self {
+            SinkRef::Planned(sink) => *sink,
+            SinkRef::Shared(sink) => sink.as_ref(),
+        }
+    }
+}
+
+/// Gathers the leaves and inline components of one pipeline while its tree is turned into run targets.
+struct Tree<'a> {
+    opener: &'a Opener<'a>,
+    stages: &'a StageEnds,
+    leaves: Vec<Leaf>,
+    leaf_sinks: Vec<(SinkRef<'a>, usize, Layout)>,
+    inlines: Vec<usize>,
+}
+
+impl<'a> Tree<'a> {
+    fn targets(&mut self, from: usize, outputs: &[Vec<Target>]) -> Result<Vec<Vec<RunTarget>>> {
+        let mut result = Vec::with_capacity(outputs.len());
+        for (port, targets) in outputs.iter().enumerate() {
+            result.push(targets.iter().map(|t| self.target(from, port, t)).collect::<Result<Vec<_>>>()?);
+        }
+        Ok(result)
+    }
+
+    fn target(&mut self, from: usize, port: usize, target: &Target) -> Result<RunTarget> {
+        let plan: &'a FlowPlan = &self.opener.shared.plan;
+        match target {
+            Target::Inline(step) => {
+                let apply = self.inlines.len();
+                self.inlines.push(step.node);
+                let selection = self.opener.inline(step.node)?.inline.accepts_selection();
+                let outputs = self.targets(step.node, &step.outputs)?;
+                Ok(RunTarget::Inline { node: step.node, apply, selection, outputs })
+            }
+            Target::Leaf { node, input } => {
+                let sink = match (&plan.nodes[*node].bound, self.stages.get(node)) {
+                    (Bound::Sink(sink), _) => SinkRef::Planned(sink.as_ref()),
+                    (_, Some((sinks, _))) => {
+                        let sink = sinks.get(*input).ok_or_else(|| Error::internal("a stage without that input"))?;
+                        SinkRef::Shared(sink.clone())
+                    }
+                    _ => return Err(Error::internal("a path ends at a source")),
+                };
+                self.leaf(sink, *node, plan.nodes[*node].inputs[*input].clone(), false)
+            }
+            Target::Tap(tap) => {
+                let layout = plan.nodes[from].outputs[port].clone();
+                self.leaf(SinkRef::Shared(self.opener.taps[*tap].sink.clone()), from, layout, true)
+            }
+        }
+    }
+
+    fn leaf(&mut self, sink: SinkRef<'a>, node: usize, layout: Layout, tap: bool) -> Result<RunTarget> {
+        let path = &self.opener.shared.plan.nodes[node].spec.path;
+        let commit = sink.get().open(&self.opener.cx(node), &layout).map_err(|e| e.at(path))?;
+        let selection = sink.get().accepts_selection();
+        self.leaves.push(Leaf::new(node, commit));
+        self.leaf_sinks.push((sink, node, layout));
+        Ok(RunTarget::Leaf { leaf: self.leaves.len() - 1, selection, tap })
+    }
+}
