@@ -7,7 +7,9 @@ pub mod contract;
 mod cut;
 mod exec;
 mod explain;
+pub mod faults;
 mod plan;
+
 mod spec;
 
 pub use exec::{FlowEvents, FlowMetrics, FlowOutcome, PathMetrics, execute};
