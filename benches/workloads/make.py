@@ -1,0 +1,68 @@
+"""Makes the workload packages beside this file. usage: make.py
+
+The paths in the packages are a designer's: `C:\\Bench\\in` and `C:\\Bench\\out`; a run maps them (`--map`).
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "packages"))
+
+from designer import DBDATE, I4, I8, NUMERIC, STR, WSTR, DataFlow, FileColumn, Package  # noqa: E402
+
+MONEY = NUMERIC(15, 2)
+LINEITEM = [("l_orderkey", I8), ("l_partkey", I8), ("l_suppkey", I8), ("l_linenumber", I4), ("l_quantity", MONEY),
+            ("l_extendedprice", MONEY), ("l_discount", MONEY), ("l_tax", MONEY), ("l_returnflag", STR(1)),
+            ("l_linestatus", STR(1)), ("l_shipdate", DBDATE), ("l_commitdate", DBDATE), ("l_receiptdate", DBDATE),
+            ("l_shipinstruct", STR(25)), ("l_shipmode", STR(10)), ("l_comment", STR(100))]
+
+# What an expression's type is, operand by operand: 1 is DT_I4, that is (10,0) in arithmetic with DT_NUMERIC;
+# 1 - l_discount: scale 2, precision 2 + max(10, 13) + 1 = 16; times (15,2): (32,4). Times (16,2) once more would be 49
+# digits, which SSIS refuses, so the second product casts both factors: (18,4) * (15,2) = (34,6).
+DERIVED = [("net", NUMERIC(32, 4), "l_extendedprice * (1 - l_discount)"),
+           ("charge", NUMERIC(34, 6),
+            "(DT_NUMERIC,18,4)(l_extendedprice * (1 - l_discount)) * (DT_NUMERIC,15,2)(1 + l_tax)"),
+           ("mode", WSTR(10), "LOWER(TRIM(l_shipmode))"),
+           ("cpre", WSTR(10), "SUBSTRING(UPPER(l_comment),1,10)"),
+           ("shipyear", I4, "YEAR(l_shipdate)")]
+
+
+def file_columns(columns: list) -> list:
+    return [FileColumn(name, kind, qualified=kind.name in ("str", "wstr")) for name, kind in columns]
+
+
+def flat(package: Package, name: str, path: str, columns: list):
+    return package.flat_file(name, path, file_columns(columns), qualifier='"', row_end="\n")
+
+
+def round_trip() -> Package:
+    """W0: all 16 columns parsed to their types and written back."""
+    package = Package("W0")
+    flow = package.add(DataFlow("Round trip"))
+    source = flow.flat_file_source("Lineitem", flat(package, "Lineitem", r"C:\Bench\in\lineitem.csv", LINEITEM))
+    flow.flat_file_destination("Copy", source.outputs[0], flat(package, "Copy", r"C:\Bench\out\w0.csv", LINEITEM),
+                               escape_qualifier=True)
+    return package
+
+
+def derive_and_split(name: str, file: str) -> Package:
+    """W1 and W7: five derived columns, split into two files of 21 columns."""
+    package = Package(name)
+    flow = package.add(DataFlow("Derive and split"))
+    source = flow.flat_file_source("Lineitem", flat(package, "Lineitem", rf"C:\Bench\in\{file}", LINEITEM))
+    derived = flow.derived_column("Amounts", source.outputs[0], DERIVED)
+    split = flow.conditional_split("By return flag", derived.outputs[0], [("Returned", 'l_returnflag == "R"')],
+                                   "Not returned")
+    wide = LINEITEM + [(column, kind) for column, kind, _ in DERIVED]
+    stem = name.lower()
+    for output, title, suffix in ((0, "Returned", "a"), (1, "Not returned", "b")):
+        flow.flat_file_destination(f"{title} file", split.outputs[output],
+                                   flat(package, f"{title} file", rf"C:\Bench\out\{stem}{suffix}.csv", wide),
+                                   escape_qualifier=True)
+    return package
+
+
+if __name__ == "__main__":
+    for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), derive_and_split("W7", "one.csv")):
+        made.save(os.path.join(HERE, made.name + ".dtsx"))
