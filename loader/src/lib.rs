@@ -1,1 +1,11 @@
-//! placeholder
+//! What a package is: the object model, the reader and writer of `.dtsx`, projects, configurations.
+//!
+//! Start at [`model::Package`], and at [`dtsx::load`] and [`dtsx::save`] for files. Nothing in here runs anything or talks
+//! to the network: a package is a value.
+
+pub mod dtsx;
+mod error;
+pub mod ids;
+pub mod model;
+
+pub use error::{Fault, LoadError, Result};
