@@ -3,17 +3,19 @@
 //! Registration is these slices: no magic before `main`, a stable order, a place to jump to. [`STOCK`] names what
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
+use crate::destinations::data_reader;
+use crate::transforms::{multicast, row_count, union_all};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
-use dtsx_engine::flow::{ComponentKind, ComponentSpec};
+use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
 /// Components without inputs.
 pub const SOURCES: &[&dyn ComponentKind] = &[];
 
 /// Components with inputs and outputs.
-pub const TRANSFORMS: &[&dyn ComponentKind] = &[];
+pub const TRANSFORMS: &[&dyn ComponentKind] = &[&row_count::RowCount, &multicast::Multicast, &union_all::UnionAll];
 
 /// Components without outputs, other than error outputs.
-pub const DESTINATIONS: &[&dyn ComponentKind] = &[];
+pub const DESTINATIONS: &[&dyn ComponentKind] = &[&data_reader::DataReaderDestination];
 
 /// Tasks, by canonical name. Containers and the Data Flow Task are the engine's own.
 pub const TASKS: &[&str] = &[];
@@ -89,6 +91,20 @@ pub fn find_stock(kind: &str) -> Option<&'static Stock> {
 /// The designer's name of a part that SSIS ships: `Microsoft.DerivedColumn` → `Derived Column`.
 pub fn stock_title(kind: &str) -> Option<&'static str> {
     find_stock(kind).map(|s| s.title)
+}
+
+/// This catalog, as the engine looks kinds up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Catalog;
+
+impl Kinds for Catalog {
+    fn component(&self, kind: &str) -> Option<&'static dyn ComponentKind> {
+        find_component(kind)
+    }
+
+    fn unknown_component(&self, spec: &ComponentSpec) -> Diagnostic {
+        unsupported_component(spec)
+    }
 }
 
 /// What to say of a component that no kind of this build stands for: stock that is not built is *unsupported*, anything

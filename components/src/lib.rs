@@ -10,4 +10,5 @@
 
 pub mod catalog;
 pub mod destinations;
+pub mod taps;
 pub mod transforms;

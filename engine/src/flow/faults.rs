@@ -21,7 +21,7 @@
 
 use super::contract::{BindCx, OpenCx, Ports};
 use super::spec::{ComponentSpec, Disposition, Dispositions, InputColumnSpec, LineageId, OutputSpec, SpecialColumn};
-use crate::batch::{Batch, Fault, Selection};
+use crate::batch::{Batch, Fault, RowOrigin, Selection};
 use crate::diag::{Code, Error, Owner, Result, RowError, Severity, codes};
 use crate::events::Message;
 use crate::types::DataType;
@@ -125,6 +125,7 @@ pub struct RowFaults {
     seq: u64,
     rows: usize,
     selection: Option<Selection>,
+    origin: RowOrigin,
     /// By row; empty until a row is rejected.
     rejected: Vec<Option<(Code, LineageId)>>,
     failure: Option<Failure>,
@@ -134,10 +135,17 @@ pub struct RowFaults {
 impl RowFaults {
     /// Nothing is wrong with `batch` yet.
     pub fn new(batch: &Batch) -> RowFaults {
+        let (selection, origin) = (batch.selection.clone(), batch.origin.clone());
+        RowFaults { selection, origin, ..RowFaults::of_rows(batch.seq, batch.rows) }
+    }
+
+    /// Nothing is wrong yet with the `rows` rows of a source's morsel `seq`.
+    pub fn of_rows(seq: u64, rows: usize) -> RowFaults {
         RowFaults {
-            seq: batch.seq,
-            rows: batch.rows,
-            selection: batch.selection.clone(),
+            seq,
+            rows,
+            selection: None,
+            origin: RowOrigin::default(),
             rejected: Vec::new(),
             failure: None,
             ignored: 0,
@@ -206,7 +214,7 @@ impl RowFaults {
     /// such row.
     pub fn settle(self, component: &str) -> Result<(Option<Selection>, Vec<Reject>)> {
         if let Some(failure) = &self.failure {
-            return Err(failure.error(component, self.seq));
+            return Err(failure.error(component, (self.seq, self.origin.of(failure.fault.row))));
         }
         if self.rejected.is_empty() {
             return Ok((self.selection, Vec::new()));
@@ -225,8 +233,8 @@ impl RowFaults {
 }
 
 impl Failure {
-    /// The error that ends `component`; `seq` is the sequence number of the batch that the row is in.
-    pub fn error(&self, component: &str, seq: u64) -> Error {
+    /// The error that ends `component`; `place` is the morsel of the source that the row is of, and where it stood there.
+    fn error(&self, component: &str, place: (u64, u32)) -> Error {
         let Failure { fault, site, value } = self;
         let (code, mut message) = if fault.truncation {
             let code = codes::DTS_E_INDUCEDTRANSFORMFAILUREONTRUNCATION;
@@ -245,7 +253,7 @@ impl Failure {
             message.push_str(why);
         }
         Error::new(Owner::Data, code, message).with_row(RowError {
-            batch: Some((seq, fault.row)),
+            batch: Some(place),
             number: None,
             column: site.column.clone(),
             value: value.as_deref().map(|v| shortened(v, MESSAGE_VALUE_CHARS)),
