@@ -28,6 +28,8 @@ pub(super) struct Driver {
 
 enum Next {
     Work(u64, Morsel),
+    /// Another lane is at the source, and wakes one of the parked when it leaves.
+    Busy,
     Park,
     End,
 }
@@ -44,7 +46,7 @@ impl Driver {
             }
             match pipeline.next() {
                 Next::Work(seq, morsel) => self.work(seq, morsel),
-                Next::Park => match pipeline.park(self) {
+                Next::Park | Next::Busy => match pipeline.park(self) {
                     Some(driver) => self = driver,
                     None => return,
                 },
@@ -180,11 +182,28 @@ fn panic_error(panic: &(dyn std::any::Any + Send)) -> Error {
 impl PipelineRun {
     /// What a driver does next. Never waits.
     fn next(self: &Arc<Self>) -> Next {
+        let next = self.try_next();
+        if matches!(next, Next::Busy) {
+            return Next::Park;
+        }
+        // Whoever found the source busy parked, and a wake that was meant for the source may have met it: pass it on,
+        // now that the source is free again.
+        if self.contended.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+        next
+    }
+
+    fn try_next(self: &Arc<Self>) -> Next {
         if self.stopped() {
             return Next::End;
         }
-        // Somebody else fetches now, and wakes one of the parked when it is done.
-        let Ok(mut half) = self.fetch.try_lock() else { return Next::Park };
+        let half = self.fetch.try_lock().ok().or_else(|| {
+            self.contended.store(true, Ordering::SeqCst);
+            // It may have been freed before that was seen.
+            self.fetch.try_lock().ok()
+        });
+        let Some(mut half) = half else { return Next::Busy };
         if half.done || self.stopped() {
             return Next::End;
         }
@@ -250,8 +269,11 @@ impl PipelineRun {
         let drained = catch_unwind(AssertUnwindSafe(|| leaf.drain(&waker)))
             .unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
         match drained {
-            Ok(Drained::Idle { advanced: true }) => self.wake(),
-            Ok(Drained::Idle { advanced: false } | Drained::Parked) => {}
+            Ok(Drained::Idle { advanced } | Drained::Parked { advanced }) => {
+                if advanced {
+                    self.wake();
+                }
+            }
             Err(error) => {
                 self.failure.fail(leaf.committed(), error.at(&self.flow.plan.nodes[leaf.node].spec.path));
                 self.wake_all();

@@ -20,6 +20,8 @@ struct LeafState {
     pending: BTreeMap<u64, VecDeque<Block>>,
     /// Somebody is committing and will look again before it leaves.
     busy: bool,
+    /// Somebody else came while one was committing: perhaps the sink's waker, which is called only once.
+    again: bool,
 }
 
 /// What draining came to.
@@ -27,7 +29,7 @@ pub(super) enum Drained {
     /// Everything in sequence was committed; `advanced` says whether anything was.
     Idle { advanced: bool },
     /// The sink has no room now, and will call the waker.
-    Parked,
+    Parked { advanced: bool },
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -38,7 +40,7 @@ impl Leaf {
     pub fn new(node: usize, commit: Box<dyn Commit>) -> Leaf {
         Leaf {
             node,
-            state: Mutex::new(LeafState { pending: BTreeMap::new(), busy: false }),
+            state: Mutex::new(LeafState { pending: BTreeMap::new(), busy: false, again: false }),
             commit: Mutex::new(commit),
             committed: AtomicU64::new(0),
         }
@@ -62,10 +64,12 @@ impl Leaf {
                 let mut state = lock(&self.state);
                 let next = self.committed();
                 if state.busy {
+                    state.again = true;
                     return Ok(Drained::Idle { advanced });
                 }
                 let Some(blocks) = state.pending.remove(&next) else { return Ok(Drained::Idle { advanced }) };
                 state.busy = true;
+                state.again = false;
                 (next, blocks)
             };
             let outcome = self.commit_all(&mut blocks, waker);
@@ -78,7 +82,9 @@ impl Leaf {
                 }
                 Ok(false) => {
                     state.pending.insert(next, blocks);
-                    return Ok(Drained::Parked);
+                    if !state.again {
+                        return Ok(Drained::Parked { advanced });
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -80,6 +80,8 @@ pub(super) struct PipelineRun {
     pub failure: Failure,
     pub lanes: usize,
     pub retired: AtomicUsize,
+    /// A lane found the source busy and parked.
+    pub contended: AtomicBool,
     completed: AtomicBool,
     sched: Mutex<Sched>,
 }
@@ -302,6 +304,7 @@ impl Opener<'_> {
             failure: Failure::default(),
             lanes,
             retired: AtomicUsize::new(0),
+            contended: AtomicBool::new(false),
             completed: AtomicBool::new(false),
             sched: Mutex::new(Sched::default()),
         });

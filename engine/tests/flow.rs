@@ -1,0 +1,469 @@
+//! The flow executor: order, bounds, parking, failure, cancellation; with pools of 1, 2 and 4 threads, chaos off and on.
+
+use arrow::array::{Array, ArrayRef, Int64Array};
+use dtsx_engine::batch::Batch;
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError};
+use dtsx_engine::events::{Events, Message};
+use dtsx_engine::flow::*;
+use dtsx_engine::props::PropertyBag;
+use dtsx_engine::run::{ChaosOptions, PathMap, RunOptions, Services};
+use dtsx_engine::types::{DataType, Value};
+use dtsx_engine::variables::VariableAccess;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+struct Quiet;
+impl Events for Quiet {
+    fn fire(&self, _: Message) {}
+    fn progress(&self, _: &str, _: u8, _: &str) {}
+}
+struct NoVariables;
+impl VariableAccess for NoVariables {
+    fn read(&self, name: &str) -> Result<(DataType, Value)> {
+        Err(Error::internal(name))
+    }
+    fn write(&self, name: &str, _: Value) -> Result<()> {
+        Err(Error::internal(name))
+    }
+    fn name_of_id(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Emits 0..morsels*rows in morsels; fails at the row named by property `fail_at`.
+struct Numbers {
+    morsels: u64,
+    rows: u64,
+    fail_at: Option<u64>,
+}
+struct NumbersFetch(u64, u64);
+struct NumbersDecode {
+    rows: u64,
+    fail_at: Option<u64>,
+}
+impl Source for Numbers {
+    fn open(&self, _: &OpenCx) -> Result<Box<dyn Fetch>> {
+        Ok(Box::new(NumbersFetch(0, self.morsels)))
+    }
+    fn decoder(&self, _: &OpenCx, _: &[Layout]) -> Result<Box<dyn Decode>> {
+        Ok(Box::new(NumbersDecode { rows: self.rows, fail_at: self.fail_at }))
+    }
+}
+impl Fetch for NumbersFetch {
+    fn fetch(&mut self, _: &Waker) -> Result<Step<Morsel>> {
+        if self.0 == self.1 {
+            return Ok(Step::Done);
+        }
+        self.0 += 1;
+        Ok(Step::More(Box::new(self.0 - 1)))
+    }
+}
+impl Decode for NumbersDecode {
+    fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
+        let m = *morsel.downcast::<u64>().unwrap();
+        assert_eq!(m, seq);
+        let values: Vec<i64> = (m * self.rows..(m + 1) * self.rows).map(|v| v as i64).collect();
+        if let Some(at) = self.fail_at.filter(|at| (m * self.rows..(m + 1) * self.rows).contains(at)) {
+            out.put(0, Batch::new(seq, values.len(), vec![Arc::new(Int64Array::from(values)) as ArrayRef]));
+            let row = RowError { batch: Some((seq, (at - m * self.rows) as u32)), ..RowError::default() };
+            return Err(Error::new(Owner::Data, Code(0xC0209029), "bad").with_row(row));
+        }
+        out.put(0, Batch::new(seq, values.len(), vec![Arc::new(Int64Array::from(values)) as ArrayRef]));
+        Ok(())
+    }
+}
+
+/// Splits odd and even numbers by selection.
+struct Parity;
+impl Inline for Parity {
+    fn accepts_selection(&self) -> bool {
+        false
+    }
+    fn open(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Apply>> {
+        Ok(Box::new(Parity))
+    }
+}
+impl Apply for Parity {
+    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
+        let values = batch.columns[0].as_any().downcast_ref::<Int64Array>().unwrap();
+        for parity in 0..2 {
+            let rows: Vec<u32> =
+                (0..values.len()).filter(|i| values.value(*i) % 2 == parity).map(|i| i as u32).collect();
+            out.put(parity as usize, Batch { selection: Some(Arc::new(rows)), ..batch.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// Collects numbers; parks every `park`-th offer until another thread wakes it.
+#[derive(Clone)]
+struct Collect {
+    into: Arc<Mutex<Vec<i64>>>,
+    park: u64,
+    ended: Arc<AtomicU64>,
+}
+struct CollectCommit(Collect, u64);
+impl Sink for Collect {
+    fn open(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Commit>> {
+        Ok(Box::new(CollectCommit(self.clone(), 0)))
+    }
+    fn encoder(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+impl Encode for Collect {
+    fn encode(&mut self, batch: Batch) -> Result<Block> {
+        let values = batch.columns[0].as_any().downcast_ref::<Int64Array>().unwrap();
+        Ok(Box::new(values.values().to_vec()))
+    }
+}
+impl Commit for CollectCommit {
+    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
+        self.1 += 1;
+        if self.0.park > 0 && self.1 % self.0.park == 0 {
+            let waker = waker.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_micros(300));
+                waker.wake();
+            });
+            return Ok(Committed::Parked(block));
+        }
+        self.0.into.lock().unwrap().extend(*block.downcast::<Vec<i64>>().unwrap());
+        Ok(Committed::Taken)
+    }
+    fn finish(&mut self) -> Result<()> {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    fn abort(&mut self) {
+        self.0.ended.fetch_add(100, Ordering::SeqCst);
+    }
+}
+
+/// A bounded queue between two inputs and one output: a small Union All.
+struct Queue {
+    state: Mutex<QueueState>,
+}
+#[derive(Default)]
+struct QueueState {
+    items: VecDeque<Vec<i64>>,
+    open: usize,
+    readers: Vec<Waker>,
+    writers: Vec<Waker>,
+}
+struct Union;
+impl Stage for Union {
+    fn open(&self, _: &OpenCx, inputs: &[Layout]) -> Result<(Vec<Arc<dyn Sink>>, Arc<dyn Source>)> {
+        let queue = Arc::new(Queue { state: Mutex::new(QueueState { open: inputs.len(), ..QueueState::default() }) });
+        let sinks = inputs.iter().map(|_| Arc::new(QueueEnd(queue.clone())) as Arc<dyn Sink>).collect();
+        Ok((sinks, Arc::new(QueueEnd(queue))))
+    }
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+#[derive(Clone)]
+struct QueueEnd(Arc<Queue>);
+impl Sink for QueueEnd {
+    fn open(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Commit>> {
+        Ok(Box::new(self.clone()))
+    }
+    fn encoder(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(Collect { into: Arc::default(), park: 0, ended: Arc::default() }))
+    }
+}
+impl Commit for QueueEnd {
+    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
+        let mut q = self.0.state.lock().unwrap();
+        if q.items.len() >= 2 {
+            q.writers.push(waker.clone());
+            return Ok(Committed::Parked(block));
+        }
+        q.items.push_back(*block.downcast::<Vec<i64>>().unwrap());
+        q.readers.drain(..).for_each(|w| w.wake());
+        Ok(Committed::Taken)
+    }
+    fn finish(&mut self) -> Result<()> {
+        let mut q = self.0.state.lock().unwrap();
+        q.open -= 1;
+        q.readers.drain(..).for_each(|w| w.wake());
+        Ok(())
+    }
+}
+impl Source for QueueEnd {
+    fn open(&self, _: &OpenCx) -> Result<Box<dyn Fetch>> {
+        Ok(Box::new(self.clone()))
+    }
+    fn decoder(&self, _: &OpenCx, _: &[Layout]) -> Result<Box<dyn Decode>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+impl Fetch for QueueEnd {
+    fn fetch(&mut self, waker: &Waker) -> Result<Step<Morsel>> {
+        let mut q = self.0.state.lock().unwrap();
+        match q.items.pop_front() {
+            Some(item) => {
+                q.writers.drain(..).for_each(|w| w.wake());
+                Ok(Step::More(Box::new(item)))
+            }
+            None if q.open == 0 => Ok(Step::Done),
+            None => {
+                q.readers.push(waker.clone());
+                Ok(Step::Parked)
+            }
+        }
+    }
+}
+impl Decode for QueueEnd {
+    fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
+        let values = *morsel.downcast::<Vec<i64>>().unwrap();
+        out.put(0, Batch::new(seq, values.len(), vec![Arc::new(Int64Array::from(values)) as ArrayRef]));
+        Ok(())
+    }
+}
+
+fn column() -> OutputColumnSpec {
+    OutputColumnSpec {
+        id: "1".into(),
+        lineage: LineageId(1),
+        name: "n".into(),
+        data_type: DataType::I8,
+        sort_key: 0,
+        comparison_flags: 0,
+        special: SpecialColumn::None,
+        dispositions: Dispositions::default(),
+        external: None,
+        properties: PropertyBag::default(),
+        span: None,
+    }
+}
+fn layout() -> Layout {
+    let output = column();
+    Layout {
+        columns: vec![ColumnRef {
+            lineage: output.lineage,
+            name: output.name,
+            component: "src".into(),
+            data_type: DataType::I8,
+            sort_key: 0,
+            comparison_flags: 0,
+            used: true,
+        }],
+    }
+}
+fn node(name: &str, bound: Bound, inputs: usize, outputs: usize) -> PlanNode {
+    let spec = ComponentSpec {
+        name: name.into(),
+        path: format!("\\Package\\Flow\\{name}"),
+        inputs: vec![InputSpec::default(); inputs],
+        outputs: vec![OutputSpec::default(); outputs],
+        ..ComponentSpec::default()
+    };
+    PlanNode { spec, bound, inputs: vec![layout(); inputs], outputs: vec![layout(); outputs] }
+}
+
+fn settings() -> Vec<RunOptions> {
+    let mut all = Vec::new();
+    for threads in [1, 2, 4] {
+        for park in [false, true] {
+            for batch_rows in [None, Some(3)] {
+                all.push(RunOptions { threads, batch_rows, chaos: ChaosOptions { park }, memory: None });
+            }
+        }
+    }
+    all
+}
+fn run(plan: FlowPlan, services: &Services) -> Result<FlowOutcome> {
+    let variables: Arc<dyn VariableAccess> = Arc::new(NoVariables);
+    let events: Arc<dyn Events> = Arc::new(Quiet);
+    execute(&Arc::new(plan), services, &variables, &events, &[], None)
+}
+fn collector(park: u64) -> (Collect, Arc<Mutex<Vec<i64>>>, Arc<AtomicU64>) {
+    let into = Arc::new(Mutex::new(Vec::new()));
+    let ended = Arc::new(AtomicU64::new(0));
+    (Collect { into: into.clone(), park, ended: ended.clone() }, into, ended)
+}
+
+#[test]
+fn a_split_keeps_order_and_every_row() {
+    for options in settings() {
+        let (even, evens, ended) = collector(0);
+        let (odd, odds, _) = collector(4);
+        let plan = FlowPlan {
+            path: "\\Package\\Flow".into(),
+            nodes: vec![
+                node("src", Bound::Source(Box::new(Numbers { morsels: 97, rows: 11, fail_at: None })), 0, 1),
+                node("split", Bound::Inline(Box::new(Parity)), 1, 2),
+                node("even", Bound::Sink(Box::new(even)), 1, 0),
+                node("odd", Bound::Sink(Box::new(odd)), 1, 0),
+            ],
+            consumers: vec![vec![Some((1, 0))], vec![Some((2, 0)), Some((3, 0))], vec![], vec![]],
+            path_names: vec![vec![String::new()], vec![String::new(); 2], vec![], vec![]],
+        };
+        let outcome = run(plan, &Services::new(options.clone()).unwrap()).unwrap();
+        let n = 97 * 11;
+        assert_eq!(*evens.lock().unwrap(), (0..n).filter(|v| v % 2 == 0).collect::<Vec<i64>>(), "{options:?}");
+        assert_eq!(*odds.lock().unwrap(), (0..n).filter(|v| v % 2 == 1).collect::<Vec<i64>>(), "{options:?}");
+        assert_eq!(ended.load(Ordering::SeqCst), 1);
+        assert_eq!(outcome.metrics.rows_sent(0, 0), n as u64);
+        assert_eq!(outcome.metrics.rows_received(2) + outcome.metrics.rows_received(3), n as u64);
+    }
+}
+
+#[test]
+fn a_stage_with_two_inputs_takes_every_row_once() {
+    for options in settings() {
+        let (all, rows, _) = collector(5);
+        let source = || Bound::Source(Box::new(Numbers { morsels: 60, rows: 7, fail_at: None }));
+        let plan = FlowPlan {
+            path: "\\Package\\Flow".into(),
+            nodes: vec![
+                node("a", source(), 0, 1),
+                node("b", source(), 0, 1),
+                node("union", Bound::Stage(Box::new(Union)), 2, 1),
+                node("all", Bound::Sink(Box::new(all)), 1, 0),
+            ],
+            consumers: vec![vec![Some((2, 0))], vec![Some((2, 1))], vec![Some((3, 0))], vec![]],
+            path_names: vec![vec![String::new()], vec![String::new()], vec![String::new()], vec![]],
+        };
+        run(plan, &Services::new(options.clone()).unwrap()).unwrap();
+        let mut rows = rows.lock().unwrap().clone();
+        rows.sort_unstable();
+        let expected: Vec<i64> = (0..420).flat_map(|v| [v, v]).collect();
+        assert_eq!(rows, expected, "{options:?}");
+    }
+}
+
+#[test]
+fn the_first_bad_row_in_source_order_decides() {
+    for options in settings() {
+        let (sink, rows, ended) = collector(0);
+        let plan = FlowPlan {
+            path: "\\Package\\Flow".into(),
+            nodes: vec![
+                node("src", Bound::Source(Box::new(Numbers { morsels: 50, rows: 10, fail_at: Some(237) })), 0, 1),
+                node("sink", Bound::Sink(Box::new(sink)), 1, 0),
+            ],
+            consumers: vec![vec![Some((1, 0))], vec![]],
+            path_names: vec![vec![String::new()], vec![]],
+        };
+        let error = run(plan, &Services::new(options.clone()).unwrap()).unwrap_err();
+        assert_eq!(error.row().unwrap().number, Some(238), "{options:?}");
+        assert_eq!(error.object(), "\\Package\\Flow\\src");
+        assert_eq!(*rows.lock().unwrap(), (0..230).collect::<Vec<i64>>(), "every earlier morsel is committed");
+        assert_eq!(ended.load(Ordering::SeqCst), 100, "the sink is aborted, not finished");
+    }
+}
+
+#[test]
+fn cancelling_ends_a_flow_that_is_parked() {
+    struct Never;
+    impl Source for Never {
+        fn open(&self, _: &OpenCx) -> Result<Box<dyn Fetch>> {
+            Ok(Box::new(Never))
+        }
+        fn decoder(&self, _: &OpenCx, _: &[Layout]) -> Result<Box<dyn Decode>> {
+            Ok(Box::new(NumbersDecode { rows: 1, fail_at: None }))
+        }
+    }
+    impl Fetch for Never {
+        fn fetch(&mut self, _: &Waker) -> Result<Step<Morsel>> {
+            Ok(Step::Parked)
+        }
+    }
+    for options in settings() {
+        let (sink, _, ended) = collector(0);
+        let plan = FlowPlan {
+            path: String::new(),
+            nodes: vec![
+                node("src", Bound::Source(Box::new(Never)), 0, 1),
+                node("sink", Bound::Sink(Box::new(sink)), 1, 0),
+            ],
+            consumers: vec![vec![Some((1, 0))], vec![]],
+            path_names: vec![vec![String::new()], vec![]],
+        };
+        let services = Services::new(options).unwrap();
+        let cancel = services.cancel.clone();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            cancel.cancel();
+        });
+        assert_eq!(run(plan, &services).unwrap_err().owner(), Owner::Cancelled);
+        assert_eq!(ended.load(Ordering::SeqCst), 100);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_panic_in_a_component_is_an_internal_error() {
+    struct Bomb;
+    impl Inline for Bomb {
+        fn open(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Apply>> {
+            Ok(Box::new(Bomb))
+        }
+    }
+    impl Apply for Bomb {
+        fn apply(&mut self, batch: Batch, _: &mut Ports) -> Result<()> {
+            assert!(batch.seq < 3, "bomb");
+            Ok(())
+        }
+    }
+    let plan = FlowPlan {
+        path: String::new(),
+        nodes: vec![
+            node("src", Bound::Source(Box::new(Numbers { morsels: 9, rows: 2, fail_at: None })), 0, 1),
+            node("bomb", Bound::Inline(Box::new(Bomb)), 1, 1),
+        ],
+        consumers: vec![vec![Some((1, 0))], vec![None]],
+        path_names: vec![vec![String::new()], vec![String::new()]],
+    };
+    let services = Services::new(RunOptions { threads: 2, ..RunOptions::default() }).unwrap();
+    let error = run(plan, &services).unwrap_err();
+    assert_eq!(error.owner(), Owner::Internal);
+    assert!(error.to_string().contains("bomb"), "{error}");
+}
+
+#[test]
+fn binding_reports_a_cycle_and_an_unknown_component() {
+    struct Nothing;
+    impl Kinds for Nothing {
+        fn component(&self, _: &str) -> Option<&'static dyn ComponentKind> {
+            None
+        }
+        fn unknown_component(&self, spec: &ComponentSpec) -> Diagnostic {
+            Diagnostic::unsupported(&spec.path, format!("{} is not supported", spec.kind))
+        }
+    }
+    let component = |name: &str| ComponentSpec {
+        name: name.into(),
+        path: format!("\\Package\\Flow\\{name}"),
+        kind: "Microsoft.Imaginary".into(),
+        inputs: vec![InputSpec::default()],
+        outputs: vec![OutputSpec { synchronous_input: Some(0), ..OutputSpec::default() }],
+        ..ComponentSpec::default()
+    };
+    let mut flow = FlowSpec {
+        path: "\\Package\\Flow".into(),
+        components: vec![component("a"), component("b")],
+        paths: vec![PathSpec { name: "p".into(), from: (0, 0), to: (1, 0) }],
+        ..FlowSpec::default()
+    };
+    let connections = |id: &str| -> Result<ConnectionSpec> { Err(Error::internal(id)) };
+    let env = BindEnv {
+        kinds: &Nothing,
+        variables: &NoVariables,
+        connections: &connections,
+        paths: &PathMap::default(),
+        online: false,
+        tapped: &[],
+    };
+    let (plan, diagnostics) = bind(&flow, &env);
+    assert!(plan.is_none());
+    assert_eq!(diagnostics.len(), 2, "both components are reported: {diagnostics:?}");
+    flow.paths.push(PathSpec { name: "back".into(), from: (1, 0), to: (0, 0) });
+    let (plan, diagnostics) = bind(&flow, &env);
+    assert!(plan.is_none());
+    assert_eq!(diagnostics[0].code, Some(Code(0xC0047000)));
+}
