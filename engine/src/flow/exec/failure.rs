@@ -37,6 +37,11 @@ impl Failure {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// The sequence number that failed first in the source's order.
+    pub fn seq(&self) -> Option<u64> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(seq, _)| *seq)
+    }
+
     /// The failure, its row numbered from 1 in the order of the source. Call it when all lanes have ended: then every
     /// earlier morsel has been counted.
     pub fn take(&self) -> Option<Error> {

@@ -115,9 +115,9 @@ impl PipelineRun {
         if self.retired.load(Ordering::SeqCst) < self.lanes {
             return;
         }
-        let fetched = self.fetched.load(Ordering::SeqCst);
-        let failed = self.stopped();
-        if !failed && self.leaves.iter().any(|l| l.committed() < fetched) {
+        // What came before the failing morsel is still committed, so that a run fails in one way only.
+        let end = self.failure.seq().unwrap_or_else(|| self.fetched.load(Ordering::SeqCst));
+        if !self.flow.stopping() && self.leaves.iter().any(|l| l.committed() < end) {
             return;
         }
         if self.completed.swap(true, Ordering::SeqCst) {
