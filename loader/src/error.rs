@@ -23,6 +23,8 @@ pub enum Fault {
     CantLoadFromNode,
     /// A value is not what its property asks for.
     PersistenceError,
+    /// A task, connection or enumerator has no data.
+    MissingObjectData,
     /// The format is newer than this project, or no format at all.
     InvalidVersionNumber,
     /// The file is encrypted as a whole.
@@ -32,13 +34,14 @@ pub enum Fault {
 }
 
 impl Fault {
-    const TABLE: [(Fault, u32, &'static str); 9] = [
+    const TABLE: [(Fault, u32, &'static str); 10] = [
         (Fault::OpenPackageFile, 0xC001_1002, "DTS_E_OPENPACKAGEFILE"),
         (Fault::LoadPackageXml, 0xC001_1003, "DTS_E_LOADPACKAGEXML"),
         (Fault::LoadPackageXmlFile, 0xC001_1004, "DTS_E_LOADPACKAGEXMLFILE"),
         (Fault::FundamentalLoadingError, 0xC001_1007, "DTS_E_FUNDAMENTALLOADINGERROR"),
         (Fault::CantLoadFromNode, 0xC001_1001, "DTS_E_CANTLOADFROMNODE"),
         (Fault::PersistenceError, 0xC001_0018, "DTS_E_PERSISTENCEERROR"),
+        (Fault::MissingObjectData, 0xC001_0022, "DTS_E_MISSINGOBJECTDATA"),
         (Fault::InvalidVersionNumber, 0xC001_700A, "DTS_E_INVALIDVERSIONNUMBER"),
         (Fault::PackageUnprotect, 0xC001_4036, "DTS_E_PACKAGEUNPROTECT"),
         (Fault::SavePackageFile, 0xC001_100F, "DTS_E_SAVEPACKAGEFILE"),

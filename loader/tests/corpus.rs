@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dtsx_loader::dtsx::{self, LoadOptions};
-use dtsx_loader::model::FormatVersion;
+use dtsx_loader::model::{FormatVersion, Package};
 
 fn corpus() -> Option<PathBuf> {
     let shared = match std::env::var_os("DTSX_SHARED") {
@@ -63,4 +63,76 @@ fn every_package_loads_and_comes_back() {
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(loaded > 800, "only {loaded} packages");
+}
+
+/// What is wrong with a package that was brought to the newest format: references that lead nowhere, numbers left over.
+fn leftovers(package: &Package) -> Vec<String> {
+    let mut faults = Vec::new();
+    let index = package.index();
+    for (path, executable) in package.walk() {
+        let at = package.object_path(&path);
+        for constraint in &executable.precedence_constraints {
+            for end in [constraint.from(), constraint.to()] {
+                if !end.starts_with("Package") || index.resolve(end).is_none() {
+                    faults.push(format!("{at}: constraint {} leads to {end:?}", constraint.name()));
+                }
+            }
+        }
+        let Some(pipeline) = executable.pipeline() else { continue };
+        let ids = pipeline.index();
+        for path in &pipeline.paths {
+            if !ids.outputs.contains_key(path.start_id()) || !ids.inputs.contains_key(path.end_id()) {
+                faults.push(format!("{at}: path {} from {:?} to {:?}", path.name(), path.start_id(), path.end_id()));
+            }
+        }
+        for component in &pipeline.components {
+            for column in component.inputs.iter().flat_map(|input| &input.columns) {
+                if !ids.lineages.contains_key(column.lineage_id()) {
+                    faults.push(format!("{at}: column {:?} of {}", column.lineage_id(), component.name()));
+                }
+            }
+            for output in &component.outputs {
+                if output.synchronous_input().is_some_and(|input| !ids.inputs.contains_key(input)) {
+                    faults.push(format!("{at}: output {} is not synchronous to anything", output.name()));
+                }
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn old_packages_become_new_ones() {
+    let Some(corpus) = corpus() else {
+        eprintln!("skipped: there is no corpus beside the checkout");
+        return;
+    };
+    let mut faults = Vec::new();
+    let mut upgraded = 0;
+    for path in files(&corpus, "dtsx") {
+        let Ok(mut package) = dtsx::load(&path, &LoadOptions::default()) else { continue };
+        if package.format == FormatVersion::CURRENT {
+            continue;
+        }
+        upgraded += 1;
+        let name = path.strip_prefix(&corpus).unwrap().display().to_string();
+        let executables = package.walk().len();
+        dtsx::upgrade(&mut package);
+        let text = dtsx::to_string(&package);
+        match dtsx::load_str(&text, &LoadOptions::default()) {
+            Ok(again) => {
+                assert_eq!(again.format, FormatVersion::CURRENT);
+                assert_eq!(again.walk().len(), executables, "{name}");
+                faults.extend(leftovers(&again).into_iter().map(|fault| format!("{name}: {fault}")));
+                let difference = dtsx::difference(&text, &dtsx::to_string(&again)).unwrap();
+                faults.extend(difference.map(|difference| format!("{name}: {difference}")));
+            }
+            Err(error) => faults.push(format!("{name}: {error}")),
+        }
+        if let Some(folder) = std::env::var_os("DTSX_KEEP_UPGRADED") {
+            std::fs::write(Path::new(&folder).join(format!("{upgraded}.dtsx")), text).unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(upgraded > 100, "only {upgraded} packages");
 }

@@ -9,10 +9,13 @@ mod parse;
 mod print;
 mod read;
 mod schema;
+mod table;
 mod text;
+mod versions;
 mod write;
 
 pub use read::{load, load_bytes, load_str};
+pub use versions::upgrade;
 pub use write::{save, to_bytes, to_string};
 
 use crate::model::Package;

@@ -14,13 +14,19 @@ const DECLARATION_UTF16: &str = "<?xml version=\"1.0\" encoding=\"utf-16\"?>";
 /// Writes a package as text, in the format of [`Package::format`].
 ///
 /// A package that was loaded comes back canonically identical: attribute order and white space aside, every part is what
-/// and where it was.
+/// and where it was. Objects that were made in code get the ids that they lack ([`Package::assign_ids`]).
 pub fn to_string(package: &Package) -> String {
     let declaration = match package.origin.as_ref().map(|origin| origin.encoding) {
         Some(Encoding::Utf16LittleMark | Encoding::Utf16BigMark) => DECLARATION_UTF16,
         _ => DECLARATION,
     };
-    print::print(&package.prolog, &to_element(package), &package.epilog, declaration)
+    let completed = package.lacks_ids().then(|| {
+        let mut completed = package.clone();
+        completed.assign_ids();
+        completed
+    });
+    let root = to_element(completed.as_ref().unwrap_or(package));
+    print::print(&package.prolog, &root, &package.epilog, declaration)
 }
 
 /// Writes a package as the bytes of a file, in the encoding that it was loaded in.

@@ -8,6 +8,7 @@ mod connection;
 mod control;
 mod data;
 mod executable;
+mod identity;
 pub(crate) mod object;
 mod package;
 mod pipeline;

@@ -59,6 +59,11 @@ impl Layout {
         }
     }
 
+    /// Forgets the order, keeps the unknown parts.
+    pub(crate) fn forget_order(&mut self) {
+        self.slots.retain(|slot| matches!(slot, Slot::Node(_)));
+    }
+
     /// The unknown parts.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &Node> {
         self.slots.iter().filter_map(|slot| match slot {
