@@ -1,0 +1,35 @@
+"""What the rivals share: the arguments, the columns of the input, and the SQL of the workloads.
+
+Every rival does the work of the package of the same name, no more and no less:
+W0  all columns of lineitem.csv parsed to their types and written back, with a header;
+W1  five derived columns, rows split by the return flag into two files of 21 columns;
+W7  W1 on a file of one row.
+"""
+
+import sys
+
+COLUMNS = {
+    "l_orderkey": "bigint", "l_partkey": "bigint", "l_suppkey": "bigint", "l_linenumber": "int",
+    "l_quantity": "decimal(15,2)", "l_extendedprice": "decimal(15,2)", "l_discount": "decimal(15,2)",
+    "l_tax": "decimal(15,2)", "l_returnflag": "varchar", "l_linestatus": "varchar", "l_shipdate": "date",
+    "l_commitdate": "date", "l_receiptdate": "date", "l_shipinstruct": "varchar", "l_shipmode": "varchar",
+    "l_comment": "varchar",
+}
+
+
+def arguments():
+    """(workload, data folder, output folder, threads)"""
+    workload, data, out, threads = sys.argv[1:5]
+    return workload, data.rstrip("/"), out.rstrip("/"), int(threads)
+
+
+def input_file(workload: str, data: str) -> str:
+    return f"{data}/{'one.csv' if workload == 'W7' else 'lineitem.csv'}"
+
+
+def derived(source: str, year: str = "year(l_shipdate)", substring: str = "substring") -> str:
+    """W1's rows as SQL; the parameters are where the dialects differ."""
+    return f"""select *, l_extendedprice * (1 - l_discount) as net,
+        l_extendedprice * (1 - l_discount) * (1 + l_tax) as charge,
+        lower(trim(l_shipmode)) as mode, {substring}(upper(l_comment), 1, 10) as cpre, {year} as shipyear
+        from {source}"""
