@@ -210,10 +210,10 @@ mod tests {
         assert_eq!(code_of("a; // unsafe\n/* b\n c */ d"), ["a;", "", "d"]);
         assert_eq!(code_of(r#"f("unsafe \" // x", '"', 'y') // z"#), [r#"f("", , )"#]);
         assert_eq!(code_of("let s = r#\"unsafe \" \"#; g"), ["let s = \"\"; g"]);
-        assert_eq!(code_of("fn a<'x>() {}\n#[cfg(test)]\nmod tests {\n fn b() { {} }\n}\nfn c() {}"), [
-            "fn a<'x>() {}",
-            "fn c() {}"
-        ]);
+        assert_eq!(
+            code_of("fn a<'x>() {}\n#[cfg(test)]\nmod tests {\n fn b() { {} }\n}\nfn c() {}"),
+            ["fn a<'x>() {}", "fn c() {}"]
+        );
         assert_eq!(code_of("#[cfg(test)]\nuse a::b;\nc"), ["c"]);
     }
 
