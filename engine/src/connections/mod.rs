@@ -27,3 +27,12 @@ impl ConnectionSpec {
         self.properties.str("ConnectionString")
     }
 }
+
+/// The connection managers of a running package.
+pub trait Connections: Send + Sync {
+    /// The connection manager with that DTSID or name, its property expressions evaluated now.
+    ///
+    /// # Errors
+    /// DTS_E_CONNECTIONNOTFOUND, or a property expression that fails.
+    fn get(&self, id_or_name: &str) -> crate::diag::Result<ConnectionSpec>;
+}

@@ -1,4 +1,14 @@
 //! Events: what happens during a run, for handlers, log providers, displays.
+//!
+//! A task or component fires a [`Message`] or progress through [`Events`]. The engine turns it into an [`Event`] at the
+//! container that raised it and lets it bubble up the container path: at each level the event handlers of the container
+//! run, then, after the last level, the [`EventListener`]s hear of it.
+
+mod event;
+mod recorder;
+
+pub use event::{Event, EventBody, EventKind, EventListener, ExecutionInfo, Source};
+pub use recorder::{EventRecorder, RecordedEvent};
 
 use crate::diag::{Code, Severity};
 
@@ -15,6 +25,13 @@ pub struct Message {
     pub text: String,
 }
 
+impl Message {
+    /// A message whose severity is that of its code.
+    pub fn new(code: Code, sub_component: impl Into<String>, text: impl Into<String>) -> Message {
+        Message { severity: code.severity(), code, sub_component: sub_component.into(), text: text.into() }
+    }
+}
+
 /// Where a component or a task fires its messages and progress; the engine adds the source and lets them bubble.
 pub trait Events: Send + Sync {
     /// Fires OnError, OnWarning or OnInformation.
@@ -22,4 +39,7 @@ pub trait Events: Send + Sync {
 
     /// Fires OnProgress: what, and how far in percent.
     fn progress(&self, description: &str, percent: u8, sub_component: &str);
+
+    /// Fires an event of the task's own (`FileSystemOperation`), which handlers and logs know by its name.
+    fn custom(&self, _name: &str, _text: &str) {}
 }

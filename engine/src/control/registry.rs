@@ -1,0 +1,56 @@
+//! What can be run: the kinds of tasks and enumerators by name, and what runs data flows and expressions.
+
+use super::data_flow::FlowRunner;
+use super::task::{EnumeratorKind, TaskKind};
+use crate::variables::Evaluator;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The kinds that an execution knows. Names are compared without regard to letter case; a kind that is registered later
+/// replaces an earlier one of the same name, so that third parties can supply what a build lacks.
+#[derive(Clone)]
+pub struct Registry {
+    tasks: HashMap<String, &'static dyn TaskKind>,
+    enumerators: HashMap<String, &'static dyn EnumeratorKind>,
+    flows: Arc<dyn FlowRunner>,
+    evaluator: Arc<dyn Evaluator>,
+}
+
+impl Registry {
+    /// A registry without tasks and enumerators.
+    pub fn new(flows: Arc<dyn FlowRunner>, evaluator: Arc<dyn Evaluator>) -> Registry {
+        Registry { tasks: HashMap::new(), enumerators: HashMap::new(), flows, evaluator }
+    }
+
+    /// Adds task kinds.
+    pub fn with_tasks(mut self, kinds: impl IntoIterator<Item = &'static dyn TaskKind>) -> Registry {
+        self.tasks.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
+        self
+    }
+
+    /// Adds enumerator kinds.
+    pub fn with_enumerators(mut self, kinds: impl IntoIterator<Item = &'static dyn EnumeratorKind>) -> Registry {
+        self.enumerators.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
+        self
+    }
+
+    /// The task class of that canonical kind.
+    pub fn task(&self, kind: &str) -> Option<&'static dyn TaskKind> {
+        self.tasks.get(&kind.to_ascii_lowercase()).copied()
+    }
+
+    /// The enumerator class of that canonical kind.
+    pub fn enumerator(&self, kind: &str) -> Option<&'static dyn EnumeratorKind> {
+        self.enumerators.get(&kind.to_ascii_lowercase()).copied()
+    }
+
+    /// What runs data flows.
+    pub fn flows(&self) -> &Arc<dyn FlowRunner> {
+        &self.flows
+    }
+
+    /// What evaluates expressions.
+    pub fn evaluator(&self) -> &Arc<dyn Evaluator> {
+        &self.evaluator
+    }
+}
