@@ -1,4 +1,5 @@
-//! The Data Flow task: the one task that the engine has itself. It binds its flow at validation and at each execution.
+//! The seam to data flows. The Data Flow task is the one task that the engine has itself: it binds its flow at
+//! validation and at each execution.
 
 use crate::connections::Connections;
 use crate::diag::{Diagnostic, Result};
@@ -8,16 +9,20 @@ use crate::run::Services;
 use crate::variables::VariableAccess;
 use std::sync::Arc;
 
-/// Validates and runs data flows.
+/// Makes data flows runnable.
 pub trait FlowRunner: Send + Sync {
-    /// Binds the flow and throws the result away; everything that was found. Progress of the phase goes to `cx.events`.
-    fn validate(&self, spec: &FlowSpec, cx: &FlowCx) -> Vec<Diagnostic>;
+    /// Binds the flow, reporting everything that is wrong; None if there were errors. Progress of the phase goes to
+    /// `cx.events`.
+    fn bind(&self, spec: &FlowSpec, cx: &FlowCx) -> (Option<Box<dyn BoundFlow>>, Vec<Diagnostic>);
+}
 
-    /// Binds the flow and runs it to its end on the pool; the calling thread waits.
+/// A data flow that is ready to run.
+pub trait BoundFlow: Send {
+    /// Runs the flow to its end on the pool; the calling thread waits.
     ///
     /// # Errors
-    /// What failed first. Binding errors come as the first of them; the others were fired to `cx.events`.
-    fn run(&self, spec: &FlowSpec, cx: &FlowCx) -> Result<FlowSummary>;
+    /// What failed first; or that the run was cancelled.
+    fn run(&self, cx: &FlowCx) -> Result<FlowSummary>;
 }
 
 /// What a data flow may use.
@@ -29,8 +34,8 @@ pub struct FlowCx {
     pub variables: Arc<dyn VariableAccess>,
     /// Connection managers, their expressions evaluated when they are asked for.
     pub connections: Arc<dyn Connections>,
-    /// Messages and progress of the task and its components. Firing never waits: handlers run on a thread of the control
-    /// flow, not on the pool.
+    /// Messages and progress of the task and its components. While the flow runs, firing never waits: handlers run on a
+    /// thread of the control flow, not on the pool.
     pub events: Arc<dyn Events>,
     /// Whether files and servers may be touched (a run) or not (an offline check).
     pub online: bool,

@@ -1,3 +1,31 @@
 //! Control flow: plans, containers, precedence, loops, event handlers, the task contract.
+//!
+//! [`plan::PackagePlan`] is what the loader makes of a package; [`run`] executes it. A container that runs is a *frame*:
+//! it evaluates property expressions, counts errors, and lets events bubble to the frame around it. Tasks run on threads
+//! that may wait, never on the pool; at most MaxConcurrentExecutables of them at once.
+//!
+//! What a task or an enumerator does is its kind's business ([`TaskKind`], [`EnumeratorKind`]); this module knows none.
 
+mod bubble;
+mod connections;
+mod constraints;
+mod data_flow;
+mod execution;
+mod expressions;
+mod frame;
+mod lifecycle;
+mod loops;
+mod permits;
 pub mod plan;
+mod registry;
+mod schedule;
+mod system;
+mod task;
+mod validate;
+
+pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
+pub use execution::{Outcome, RunRequest, check, run};
+pub use registry::Registry;
+pub use task::{
+    Enumerator, EnumeratorKind, ExecResult, Items, Rowset, RowsetTable, Task, TaskBindCx, TaskCx, TaskKind, TaskOutcome,
+};

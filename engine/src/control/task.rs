@@ -4,6 +4,7 @@
 //! is called when the package is validated and again right before each execution, so that it sees the properties, the
 //! variables and the connections as they stand then. Tasks run on threads of their own: they may wait.
 
+use super::frame::Frame;
 use super::plan::{EnumeratorSpec, TaskSpec};
 use crate::connections::{ConnectionSpec, Connections};
 use crate::diag::{Code, Diagnostic, Result, Severity, Span};
@@ -105,6 +106,7 @@ pub struct TaskCx {
     pub locale: u32,
     /// ExecutionInstanceGUID.
     pub execution_id: Arc<str>,
+    pub(super) frame: Arc<Frame>,
 }
 
 /// What `bind` of a task or enumerator may use.
