@@ -1,0 +1,343 @@
+//! The arguments of `dtsx`.
+
+use crate::output::{Failure, Out, complain};
+use crate::{check, explain, read, run, save};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dtsx::{ExitCode, OpenOptions, Package, RunOptions, Tap};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Runs SQL Server Integration Services packages, without SQL Server.
+///
+/// Exit codes are those of dtexec: 0 success, 1 the package failed, 3 cancelled, 4 not found, 5 not loaded,
+/// 6 usage or internal error.
+#[derive(Debug, Parser)]
+#[command(name = "dtsx", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a package
+    Run(RunArgs),
+    /// Say whether packages load, and whether this build can run them; touches nothing but the packages
+    Check(CheckArgs),
+    /// Print the plan of a package: containers, tasks, pipelines
+    Explain(ExplainArgs),
+    /// Run a package and print the rows of a DataReader destination
+    Read(ReadArgs),
+    /// Read a package and write it again, in the format that it has or a newer one
+    Save(SaveArgs),
+}
+
+/// What is set about a package from outside.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Project of the package: a .dtproj or .ispac file
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<PathBuf>,
+    /// Connection string of the connection managers of that name
+    #[arg(long, value_name = "NAME=STRING", value_parser = assignment)]
+    pub connect: Vec<(String, String)>,
+    /// Property, variable or parameter by its path, as /Set of dtexec
+    #[arg(long, value_name = "PROPERTY_PATH=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+    /// Parameter: $Package::X, $Project::X
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub param: Vec<(String, String)>,
+    /// Open files whose path begins with FROM below TO instead
+    #[arg(long, value_name = "FROM=TO", value_parser = assignment)]
+    pub map: Vec<(String, String)>,
+    /// Further XML configuration (.dtsConfig)
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Password of an encrypted package
+    #[arg(long, value_name = "PASSWORD")]
+    pub password: Option<String>,
+}
+
+impl Settings {
+    /// Opens the package with everything set.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open`].
+    pub fn open(&self, path: &PathBuf) -> dtsx::Result<Package> {
+        let mut options = OpenOptions::new(path);
+        if let Some(project) = &self.project {
+            options = options.project(project);
+        }
+        if let Some(password) = &self.password {
+            options = options.password(password);
+        }
+        let mut package = options.open()?;
+        for (name, string) in &self.connect {
+            package = package.connect(name, string);
+        }
+        for (path, value) in &self.set {
+            package = package.set(path, value);
+        }
+        for (name, value) in &self.param {
+            package = package.param(name, value);
+        }
+        for (from, to) in &self.map {
+            package = package.map(from, to);
+        }
+        for path in &self.config {
+            package = package.configuration(path);
+        }
+        Ok(package)
+    }
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Resources {
+    /// Threads of data flows [default: one a core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Memory that sorts, aggregates, lookups may take before they use the disk: 512M, 2G [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<usize>,
+}
+
+impl From<Resources> for RunOptions {
+    fn from(it: Resources) -> RunOptions {
+        RunOptions { threads: it.threads, memory: it.memory, ..RunOptions::default() }
+    }
+}
+
+/// `dtsx run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The package
+    pub package: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub settings: Settings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub resources: Resources,
+    /// Also write the rows of a data path to a CSV file: '\Package\Task;Paths[component.output]=FILE'
+    #[arg(long, value_name = "TASK PATH;PATH ID=FILE", value_parser = tap)]
+    pub tap: Vec<Tap>,
+    /// Write the package's variables to a JSON file at the end
+    #[arg(long, value_name = "FILE")]
+    pub dump_variables: Option<PathBuf>,
+    /// How to show what happens: text for people, json one event a line on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EventFormat,
+    /// Show information events, too
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// How events are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum EventFormat {
+    /// Live on a terminal, lines elsewhere.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `dtsx check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The packages
+    #[arg(required = true)]
+    pub packages: Vec<PathBuf>,
+    /// Project of the packages: a .dtproj or .ispac file
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<PathBuf>,
+    /// Password of encrypted packages
+    #[arg(long, value_name = "PASSWORD")]
+    pub password: Option<String>,
+    /// text for people, json one object a package and line
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EventFormat,
+}
+
+/// `dtsx explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The package
+    pub package: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub settings: Settings,
+}
+
+/// `dtsx read`.
+#[derive(Debug, Args)]
+pub struct ReadArgs {
+    /// The package
+    pub package: PathBuf,
+    /// The name of the DataReader destination
+    pub destination: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub settings: Settings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub resources: Resources,
+    /// csv; json, one object a row and line; arrow, an IPC stream
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReadFormat,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum ReadFormat {
+    /// With a header line; NULL is an empty field, an empty string is "".
+    #[default]
+    Csv,
+    /// One object a line.
+    Json,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+/// `dtsx save`.
+#[derive(Debug, Args)]
+pub struct SaveArgs {
+    /// The package to read
+    pub input: PathBuf,
+    /// The file to write
+    pub output: PathBuf,
+    /// Upgrade to this package format (8: SQL Server 2014 and later)
+    #[arg(long, value_name = "VERSION")]
+    pub format_version: Option<u32>,
+    /// Password of an encrypted package
+    #[arg(long, value_name = "PASSWORD")]
+    pub password: Option<String>,
+}
+
+/// All of `dtsx`: arguments (the program's name first) to exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are no errors and go to standard output; there is nobody to tell if that fails.
+            let _ = e.print();
+            return if e.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+        }
+    };
+    let mut out = Out::new();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, &mut out),
+        Command::Check(args) => check::run(args, &mut out),
+        Command::Explain(args) => explain::run(args, &mut out),
+        Command::Read(args) => read::run(args, &mut out),
+        Command::Save(args) => save::run(args),
+    };
+    let result = result.and_then(|code| out.finish().map(|()| code).map_err(Failure::from));
+    result.unwrap_or_else(|failure| complain(&failure))
+}
+
+/// `NAME=VALUE`, cut at the first `=` outside brackets, as names in brackets may have one.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '=' if depth == 0 && at > 0 => return Ok((text[..at].to_owned(), text[at + 1..].to_owned())),
+            _ => {}
+        }
+    }
+    // Brackets that do not match: the first `=` after all.
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// `TASK PATH;Paths[component.output]=FILE`.
+fn tap(text: &str) -> Result<Tap, String> {
+    let parse = || {
+        let start = text.find(";Paths[").or_else(|| text.find(";paths["))?;
+        let (task, rest) = (&text[..start], &text[start + 1..]);
+        let end = rest.find("]=")?;
+        let file = &rest[end + 2..];
+        (!task.is_empty() && !file.is_empty()).then(|| Tap {
+            task: task.to_owned(),
+            path_id: rest[..=end].to_owned(),
+            file: file.into(),
+        })
+    };
+    parse().ok_or_else(|| r"expected \Package\Task;Paths[component.output]=FILE".to_owned())
+}
+
+/// A number of bytes with an optional unit: `1500`, `512M`, `1.5GiB`. Units are powers of 1024.
+fn size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let shift = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(format!("unknown unit \"{unit}\": use K, M, G, T")),
+    };
+    let number: f64 = number.parse().map_err(|_| "expected a number of bytes such as 512M".to_owned())?;
+    let bytes = number * (1u64 << shift) as f64;
+    if bytes < 1.0 || bytes > usize::MAX as f64 {
+        return Err("out of range".to_owned());
+    }
+    Ok(bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_argument_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn assignments_are_cut_outside_brackets() {
+        for (text, name, value) in [
+            ("Source=/in/a.csv", "Source", "/in/a.csv"),
+            ("Db=Driver=SQLite3;Database=x", "Db", "Driver=SQLite3;Database=x"),
+            (r"\Package.Variables[User::a=b].Value=1=2", r"\Package.Variables[User::a=b].Value", "1=2"),
+            ("odd[name=v", "odd[name", "v"),
+            ("Empty=", "Empty", ""),
+        ] {
+            assert_eq!(assignment(text), Ok((name.to_owned(), value.to_owned())), "{text}");
+        }
+        for text in ["", "=x", "name"] {
+            assert!(assignment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn taps_name_task_path_and_file() {
+        let parsed = tap(r"\Package\A=B;C;Paths[Multicast.Output 1]=/tmp/a=b.csv").unwrap();
+        assert_eq!(parsed.task, r"\Package\A=B;C");
+        assert_eq!(parsed.path_id, "Paths[Multicast.Output 1]");
+        assert_eq!(parsed.file, PathBuf::from("/tmp/a=b.csv"));
+        for text in ["", "x=y", r"\Package\T;Paths[a.b]", r"\Package\T;Paths[a.b]=", ";Paths[a.b]=f"] {
+            assert!(tap(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1500", 1500), ("4k", 4096), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("2 GB", 2 << 30)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "M", "-1", "5 parsecs", "0"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}
