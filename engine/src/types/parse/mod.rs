@@ -1,0 +1,122 @@
+//! Text to values: the standard parse (locale-aware, as OLE automation does it) and FastParse.
+//!
+//! Every parser reads bytes and allocates nothing. Each standard parser tries the plain ASCII form first (digits, ISO
+//! dates) and falls back to the locale-aware scanner; [`fast`] holds the FastParse variants, which know no locale.
+
+mod date;
+mod date_text;
+pub mod fast;
+mod number;
+mod number_text;
+
+pub use date::{
+    MAX_OFFSET, iso_date, iso_time, iso_timestamp, parse_date, parse_filetime, parse_offset, parse_ole_date,
+    parse_time, parse_time_strict, parse_timestamp, parse_timestamp_strict,
+};
+pub use number::{Int, parse_currency, parse_decimal, parse_f32, parse_f64, parse_float, parse_i64, parse_int};
+
+/// Why a text is no value of a type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ParseError {
+    /// It is not written as the type is written (an empty text included).
+    Syntax,
+    /// It is, but the type does not reach that far.
+    Overflow,
+    /// It is negative, and the type has no sign.
+    Sign,
+}
+
+/// The text without blanks at both ends: those that OLE automation skips.
+#[inline]
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t'..=b'\r', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'..=b'\r'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// DT_BOOL: `True` or `False` in any letter case, or a number, of which 0 is false.
+///
+/// # Errors
+/// [`ParseError::Syntax`] for anything else, an empty text included.
+pub fn parse_bool(text: &[u8], locale: &super::locale::Locale) -> Result<bool, ParseError> {
+    let text = trim(text);
+    if text.eq_ignore_ascii_case(b"true") {
+        Ok(true)
+    } else if text.eq_ignore_ascii_case(b"false") {
+        Ok(false)
+    } else {
+        parse_f64(text, locale).map(|v| v != 0.0).map_err(|_| ParseError::Syntax)
+    }
+}
+
+/// DT_GUID: `{8-4-4-4-12}` in hexadecimal, braces required; the bytes come in the order of the text.
+///
+/// # Errors
+/// [`ParseError::Syntax`] for anything else.
+pub fn parse_guid(text: &[u8]) -> Result<[u8; 16], ParseError> {
+    let &[b'{', ref inner @ .., b'}'] = trim(text) else { return Err(ParseError::Syntax) };
+    if inner.len() != 36 || [8, 13, 18, 23].iter().any(|&i| inner[i] != b'-') {
+        return Err(ParseError::Syntax);
+    }
+    let mut guid = [0; 16];
+    let mut digits = inner.iter().enumerate().filter(|(i, _)| !matches!(i, 8 | 13 | 18 | 23)).map(|(_, b)| hex(*b));
+    for byte in &mut guid {
+        match (digits.next().flatten(), digits.next().flatten()) {
+            (Some(high), Some(low)) => *byte = high << 4 | low,
+            _ => return Err(ParseError::Syntax),
+        }
+    }
+    Ok(guid)
+}
+
+/// The value of a hexadecimal digit.
+#[inline]
+pub(crate) fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::locale::Locale;
+
+    #[test]
+    fn booleans() {
+        let en = Locale::of(1033);
+        for (text, expected) in [
+            ("True", Ok(true)),
+            ("FALSE", Ok(false)),
+            (" true ", Ok(true)),
+            ("0", Ok(false)),
+            ("1", Ok(true)),
+            ("-1", Ok(true)),
+            ("0.5", Ok(true)),
+            ("", Err(ParseError::Syntax)),
+            ("yes", Err(ParseError::Syntax)),
+            ("truest", Err(ParseError::Syntax)),
+        ] {
+            assert_eq!(parse_bool(text.as_bytes(), en), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn guids_need_braces() {
+        let text = "{098f2470-BAE0-11CD-B579-08002B30BFEB}";
+        let guid = parse_guid(text.as_bytes()).unwrap();
+        assert_eq!(guid, [9, 0x8f, 0x24, 0x70, 0xba, 0xe0, 0x11, 0xcd, 0xb5, 0x79, 8, 0, 0x2b, 0x30, 0xbf, 0xeb]);
+        for bad in
+            ["", "{}", &text[1..37], "{098f2470-BAE0-11CD-B579-08002B30BFEX}", "{098f2470BAE0-11CD-B579-08002B30BFEB-}"]
+        {
+            assert_eq!(parse_guid(bad.as_bytes()), Err(ParseError::Syntax), "{bad}");
+        }
+    }
+}
