@@ -1,0 +1,82 @@
+//! Keeps `docs/reference/parts.md` what the catalog says. `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes it
+//! anew.
+
+use dtsx_components::catalog::{Family, STOCK, components};
+use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_tests::root;
+use std::fmt::Write as _;
+use std::fs;
+
+const FAMILIES: &[(Family, &str)] = &[
+    (Family::Source, "Sources"),
+    (Family::Transform, "Transformations"),
+    (Family::Destination, "Destinations"),
+    (Family::Container, "Containers"),
+    (Family::Task, "Tasks"),
+    (Family::Enumerator, "Foreach enumerators"),
+    (Family::Connection, "Connection managers"),
+    (Family::LogProvider, "Log providers"),
+];
+
+fn type_name(ty: PropertyType) -> &'static str {
+    match ty {
+        PropertyType::Bool => "Boolean",
+        PropertyType::Int => "integer",
+        PropertyType::Float => "number",
+        PropertyType::Text => "text",
+        PropertyType::TextList => "list of texts",
+        PropertyType::Expression => "expression",
+        PropertyType::VariableName => "variable",
+        PropertyType::Lineage => "column",
+    }
+}
+
+fn property_row(property: &PropertyDef) -> String {
+    let default = if property.default.is_empty() { String::new() } else { format!("`{}`", property.default) };
+    let doc = property.doc.replace('\n', " ").replace('|', "\\|");
+    format!("| {} | {} | {default} | {doc} |\n", property.name, type_name(property.ty))
+}
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Parts\n\n\
+         Everything that SSIS has in stock, and whether this build runs it. A package with a part that it does not run is\n\
+         loaded all the same; `dtsx check` names the part, and a run is refused. This page is generated from the catalog\n\
+         (`components/src/catalog.rs`) and checked by a test.\n",
+    );
+    for (family, title) in FAMILIES {
+        let stock: Vec<_> = STOCK.iter().filter(|stock| stock.family == *family).collect();
+        let n_here = stock.iter().filter(|stock| stock.supported()).count();
+        let _ = write!(
+            page,
+            "\n## {title}: {n_here} of {}\n\n| part | name in packages | runs |\n|---|---|---|\n",
+            stock.len()
+        );
+        for stock in stock {
+            let runs = if stock.supported() { "yes" } else { "" };
+            let _ = writeln!(page, "| {} | {} | {runs} |", stock.title, stock.kind);
+        }
+    }
+    page.push_str("\n# Properties of components\n");
+    for component in components() {
+        let _ = write!(page, "\n## {}\n\n", component.title());
+        if component.properties().is_empty() {
+            page.push_str("None of its own.\n");
+            continue;
+        }
+        page.push_str("| property | type | default | |\n|---|---|---|---|\n");
+        component.properties().iter().for_each(|property| page.push_str(&property_row(property)));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_parts_is_fresh() {
+    let path = root().join("docs/reference/parts.md");
+    let page = page();
+    if std::env::var_os("DTSX_BLESS").is_some() {
+        fs::write(&path, &page).expect("the page can be written");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "{} is stale: run this test with DTSX_BLESS=1", path.display());
+}
