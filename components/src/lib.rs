@@ -10,5 +10,4 @@
 
 pub mod catalog;
 pub mod destinations;
-pub mod taps;
 pub mod transforms;
