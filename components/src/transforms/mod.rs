@@ -1,10 +1,16 @@
 //! Components with inputs and outputs.
 
+pub mod conditional_split;
+pub mod data_conversion;
+pub mod derived_column;
+mod expression;
 pub mod multicast;
 pub mod row_count;
 pub mod union_all;
 
-use dtsx_engine::diag::codes;
+use arrow::array::{Array, ArrayRef};
+use dtsx_engine::batch::Batch;
+use dtsx_engine::diag::{Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec};
 
 /// Reports DTS_E_INCORRECTEXACTNUMBEROFINPUTS unless there is exactly one input.
@@ -26,4 +32,18 @@ pub(crate) fn one_output(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<us
     let code = codes::DTS_E_INCORRECTEXACTNUMBEROFOUTPUTS;
     cx.error(spec, code, code.message(&[&1]));
     None
+}
+
+/// A batch worth computing on: one of which few rows are selected is gathered first.
+pub(crate) fn dense(batch: Batch) -> Result<Batch> {
+    if batch.selected() < batch.rows / 2 { batch.compact() } else { Ok(batch) }
+}
+
+/// A value as messages show it; None for NULL.
+pub(crate) fn shown(array: &ArrayRef, row: u32) -> Option<String> {
+    let row = row as usize;
+    if array.is_null(row) {
+        return None;
+    }
+    arrow::util::display::array_value_to_string(array, row).ok()
 }

@@ -1,0 +1,413 @@
+//! Builds a flow around the component of a test, and runs it.
+
+use crate::text::{Cell, Column, FlowTest, Pairs, csv, dispositions, key};
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use dtsx::rows::{RowFormat, append_rows, csv_header};
+use dtsx_components::catalog::Catalog;
+use dtsx_engine::batch::Batch;
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result};
+use dtsx_engine::events::{Events, Message};
+use dtsx_engine::flow::*;
+use dtsx_engine::props::{Origin, PropertyBag};
+use dtsx_engine::run::{ChaosOptions, PathMap, RunOptions, Services};
+use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
+use dtsx_engine::types::{DataType, Value};
+use dtsx_engine::variables::VariableAccess;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Rows in a morsel of the test source: few, so that several lanes have something to do.
+const MORSEL_ROWS: usize = 4;
+
+/// One way to run a test.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub threads: usize,
+    pub chaos: bool,
+    pub batch_rows: Option<usize>,
+}
+
+/// Every way to run a test.
+pub fn ways() -> Vec<Way> {
+    let mut ways = Vec::new();
+    for threads in [1, 2, 4] {
+        for chaos in [false, true] {
+            for batch_rows in [Some(3), None] {
+                ways.push(Way { threads, chaos, batch_rows });
+            }
+        }
+    }
+    ways
+}
+
+/// A flow made of a test: its inputs' sources, then the component.
+pub struct Bench {
+    flow: FlowSpec,
+    sources: HashMap<String, &'static TestSource>,
+    component: usize,
+    variables: Arc<TestVariables>,
+}
+
+/// What a run came to.
+pub struct Ran {
+    pub outcome: Result<()>,
+    /// By output, its header and rows.
+    pub outputs: Vec<(Vec<String>, Vec<Vec<Cell>>)>,
+    pub variables: Arc<TestVariables>,
+}
+
+impl Bench {
+    pub fn new(test: &FlowTest) -> Bench {
+        let mut lineages = Lineages::default();
+        let mut flow = FlowSpec { path: r"\Package\Flow".into(), optimized: true, ..FlowSpec::default() };
+        let mut sources = HashMap::new();
+        let mut inputs = Vec::new();
+        for (index, input) in test.inputs.iter().enumerate() {
+            let columns: Vec<Column> = input
+                .columns
+                .iter()
+                .map(|(name, data_type)| Column { name: name.clone(), data_type: *data_type, keys: Pairs::new() })
+                .collect();
+            let columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
+            let kind = format!("Test.Source.{index}");
+            let taken = columns.iter().map(|c| input_column(c, input.uses.iter().find(|u| u.name == c.name)));
+            inputs.push(InputSpec { id: input.name.clone(), name: input.name.clone(), columns: taken.collect(), ..Default::default() });
+            sources.insert(kind.clone(), &*Box::leak(Box::new(TestSource { morsels: morsels(&input.columns, &input.rows) })));
+            flow.components.push(ComponentSpec {
+                name: input.name.clone(),
+                path: format!(r"\Package\Flow\{}", input.name),
+                kind,
+                outputs: vec![OutputSpec { name: "Out".into(), columns, ..OutputSpec::default() }],
+                ..ComponentSpec::default()
+            });
+            flow.paths.push(PathSpec { name: input.name.clone(), from: (index, 0), to: (test.inputs.len(), index) });
+        }
+        let outputs = test.outputs.iter().map(|o| output(test, o, &mut lineages)).collect();
+        flow.components.push(ComponentSpec {
+            id: "Component".into(),
+            name: "Component".into(),
+            path: r"\Package\Flow\Component".into(),
+            kind: test.kind.clone(),
+            properties: bag(&test.properties, &[]),
+            locale: 1033,
+            inputs,
+            outputs,
+            ..ComponentSpec::default()
+        });
+        flow.lineage_names = Arc::new(lineages.names);
+        let variables = test.variables.iter().map(|(name, data_type, text)| {
+            let value = match data_type {
+                t if t.is_integer() => Value::I8(text.parse().unwrap()),
+                _ => Value::text(text),
+            };
+            (name.clone(), (*data_type, value))
+        });
+        let variables = Arc::new(TestVariables(Mutex::new(variables.collect())));
+        Bench { flow, sources, component: test.inputs.len(), variables }
+    }
+
+    /// Binds the flow; every output of the component that `tapped` names counts as attached.
+    pub fn bind(&self, tapped: &[String]) -> (Option<Arc<FlowPlan>>, Vec<Diagnostic>) {
+        let connections = |id: &str| -> Result<ConnectionSpec> { Err(Error::internal(format!("no connection {id}"))) };
+        let env = BindEnv {
+            kinds: &TestKinds { sources: &self.sources },
+            variables: &*self.variables,
+            connections: &connections,
+            paths: &PathMap::default(),
+            online: true,
+            tapped: &self.taps(tapped),
+        };
+        let (plan, diagnostics) = bind(&self.flow, &env);
+        (plan.map(Arc::new), diagnostics)
+    }
+
+    fn taps(&self, names: &[String]) -> Vec<(usize, usize)> {
+        let outputs = &self.flow.components[self.component].outputs;
+        let place = |name: &String| outputs.iter().position(|o| o.name == *name).unwrap_or_else(|| panic!("no output {name}"));
+        names.iter().map(|name| (self.component, place(name))).collect()
+    }
+
+    pub fn run(&self, plan: &Arc<FlowPlan>, tapped: &[String], way: Way) -> Ran {
+        let options = RunOptions {
+            threads: way.threads,
+            batch_rows: way.batch_rows,
+            chaos: ChaosOptions { park: way.chaos },
+            memory: None,
+        };
+        let services = Services::new(options).unwrap();
+        let collected: Vec<Arc<Collected>> = tapped.iter().map(|_| Arc::default()).collect();
+        let taps: Vec<Tap> = self
+            .taps(tapped)
+            .into_iter()
+            .zip(&collected)
+            .map(|((component, output), sink)| Tap { component, output, sink: sink.clone() })
+            .collect();
+        let variables: Arc<dyn VariableAccess> = self.variables.clone();
+        let events: Arc<dyn Events> = Arc::new(Silence);
+        let outcome = execute(plan, &services, &variables, &events, &taps, None).map(|_| ());
+        let outputs = collected.iter().map(|c| c.read()).collect();
+        Ran { outcome, outputs, variables: self.variables.clone() }
+    }
+
+    /// The number of a column that is spelled `In.name`.
+    pub fn lineage(&self, name: &str) -> Option<u32> {
+        self.flow.lineage_names.get(name).map(|l| l.0)
+    }
+}
+
+#[derive(Default)]
+struct Lineages {
+    names: HashMap<String, LineageId>,
+}
+
+impl Lineages {
+    fn output_column(&mut self, port: &str, column: &Column) -> OutputColumnSpec {
+        let lineage = LineageId(self.names.len() as u32 + 1);
+        self.names.insert(format!("{port}.{}", column.name), lineage);
+        OutputColumnSpec {
+            id: format!("{port}.{}", column.name),
+            lineage,
+            name: column.name.clone(),
+            data_type: column.data_type,
+            sort_key: 0,
+            comparison_flags: 0,
+            special: SpecialColumn::None,
+            dispositions: dispositions(&column.keys),
+            external: None,
+            properties: bag(&column.keys, &["error", "truncation"]),
+            span: None,
+        }
+    }
+}
+
+/// How the component uses a column.
+fn input_column(column: &OutputColumnSpec, used: Option<&Column>) -> InputColumnSpec {
+    let none = Pairs::new();
+    let keys = used.map_or(&none, |u| &u.keys);
+    let usage = if key(keys, "usage") == Some("readWrite") { Usage::ReadWrite } else { Usage::ReadOnly };
+    InputColumnSpec {
+        id: column.id.clone(),
+        lineage: column.lineage,
+        name: column.name.clone(),
+        usage,
+        dispositions: dispositions(keys),
+        external: None,
+        properties: bag(keys, &["usage", "error", "truncation"]),
+        span: None,
+    }
+}
+
+fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages) -> OutputSpec {
+    let is_error = key(&output.keys, "is_error") == Some("true");
+    let mut columns: Vec<_> = output.columns.iter().map(|c| lineages.output_column(&output.name, c)).collect();
+    if is_error {
+        for (name, special) in [("ErrorCode", SpecialColumn::ErrorCode), ("ErrorColumn", SpecialColumn::ErrorColumn)] {
+            let column = Column { name: name.into(), data_type: DataType::I4, keys: Pairs::new() };
+            columns.push(OutputColumnSpec { special, ..lineages.output_column(&output.name, &column) });
+        }
+    }
+    let synchronous_input = match key(&output.keys, "sync") {
+        Some("none") => None,
+        Some(name) => test.inputs.iter().position(|i| i.name == name),
+        None => Some(0),
+    };
+    OutputSpec {
+        id: output.name.clone(),
+        name: output.name.clone(),
+        synchronous_input,
+        exclusion_group: key(&output.keys, "group").map_or(0, |g| g.parse().unwrap()),
+        is_error,
+        dispositions: dispositions(&output.keys),
+        columns,
+        properties: bag(&output.keys, &["is_error", "sync", "group", "error", "truncation"]),
+        ..OutputSpec::default()
+    }
+}
+
+/// The pairs that are properties. `expression:NAME` sets one as a property expression would.
+fn bag(pairs: &Pairs, but: &[&str]) -> PropertyBag {
+    let mut bag = PropertyBag::default();
+    for (name, value) in pairs.iter().filter(|(name, _)| !but.contains(&name.as_str())) {
+        match name.strip_prefix("expression:") {
+            Some(name) => bag.set_text(name, value, Origin::Expression),
+            None => bag.set_text(name, value, Origin::Package),
+        }
+    }
+    bag
+}
+
+/// Rows as batches: parsed as the data flow converts text.
+fn morsels(columns: &[(String, DataType)], rows: &[Vec<Cell>]) -> Vec<Batch> {
+    let options = CastOptions { lcid: 1033, fast_parse: false, mode: CastMode::DataFlow };
+    let morsel = |(seq, rows): (usize, &[Vec<Cell>])| {
+        let column = |(place, (name, data_type)): (usize, &(String, DataType))| {
+            let text: StringViewArray = rows.iter().map(|row| row[place].as_deref()).collect();
+            let text: ArrayRef = Arc::new(text);
+            let (array, faults) = cast_array(&text, &DataType::WStr { len: 4000 }, data_type, &options).unwrap();
+            assert!(faults.is_empty(), "column {name}: {faults:?}");
+            array
+        };
+        Batch::new(seq as u64, rows.len(), columns.iter().enumerate().map(column).collect())
+    };
+    rows.chunks(MORSEL_ROWS).enumerate().map(morsel).collect()
+}
+
+struct TestKinds<'a> {
+    sources: &'a HashMap<String, &'static TestSource>,
+}
+
+impl Kinds for TestKinds<'_> {
+    fn component(&self, kind: &str) -> Option<&'static dyn ComponentKind> {
+        match self.sources.get(kind) {
+            Some(source) => Some(*source),
+            None => Catalog.component(kind),
+        }
+    }
+
+    fn unknown_component(&self, spec: &ComponentSpec) -> Diagnostic {
+        Catalog.unknown_component(spec)
+    }
+}
+
+/// A source of the rows of a test.
+struct TestSource {
+    morsels: Vec<Batch>,
+}
+
+impl ComponentKind for TestSource {
+    fn kind(&self) -> &'static str {
+        "Test.Source"
+    }
+
+    fn title(&self) -> &'static str {
+        "Test Source"
+    }
+
+    fn bind(&self, _spec: &ComponentSpec, _cx: &mut BindCx<'_>) -> Option<Bound> {
+        Some(Bound::Source(Box::new(TestSource { morsels: self.morsels.clone() })))
+    }
+}
+
+impl Source for TestSource {
+    fn open(&self, _cx: &OpenCx) -> Result<Box<dyn Fetch>> {
+        Ok(Box::new(Morsels { rest: self.morsels.clone().into_iter(), hesitate: false }))
+    }
+
+    fn decoder(&self, _cx: &OpenCx, _outputs: &[Layout]) -> Result<Box<dyn Decode>> {
+        Ok(Box::new(PassOn))
+    }
+}
+
+struct Morsels {
+    rest: std::vec::IntoIter<Batch>,
+    hesitate: bool,
+}
+
+impl Fetch for Morsels {
+    fn fetch(&mut self, waker: &Waker) -> Result<Step<Morsel>> {
+        // Every other time there is nothing yet.
+        self.hesitate = !self.hesitate;
+        if self.hesitate {
+            waker.wake();
+            return Ok(Step::Parked);
+        }
+        Ok(self.rest.next().map_or(Step::Done, |batch| Step::More(Box::new(batch))))
+    }
+}
+
+struct PassOn;
+
+impl Decode for PassOn {
+    fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
+        let batch = morsel.downcast::<Batch>().unwrap();
+        out.put(0, Batch { seq, ..*batch });
+        Ok(())
+    }
+}
+
+/// A tap that keeps what it sees.
+#[derive(Default)]
+struct Collected(Arc<Mutex<(Layout, Vec<Batch>)>>);
+
+impl Collected {
+    fn read(&self) -> (Vec<String>, Vec<Vec<Cell>>) {
+        let (layout, batches) = &*self.0.lock().unwrap();
+        let mut text = String::new();
+        for batch in batches {
+            let columns = layout.columns.iter().zip(&batch.columns).filter(|(c, _)| c.used);
+            let columns = columns.map(|(_, array)| array.clone()).collect();
+            let batch = RecordBatch::try_new(layout.schema(), columns).unwrap();
+            append_rows(&mut text, &batch, RowFormat::Csv).unwrap();
+        }
+        let header = csv(&csv_header(&layout.schema())).remove(0).into_iter().map(Option::unwrap_or_default).collect();
+        (header, if text.is_empty() { Vec::new() } else { csv(&text) })
+    }
+}
+
+impl Sink for Collected {
+    fn open(&self, _cx: &OpenCx, input: &Layout) -> Result<Box<dyn Commit>> {
+        self.0.lock().unwrap().0 = input.clone();
+        Ok(Box::new(Keep { kept: self.0.clone(), hesitate: false }))
+    }
+
+    fn encoder(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(Keep { kept: self.0.clone(), hesitate: false }))
+    }
+}
+
+struct Keep {
+    kept: Arc<Mutex<(Layout, Vec<Batch>)>>,
+    hesitate: bool,
+}
+
+impl Encode for Keep {
+    fn encode(&mut self, batch: Batch) -> Result<Block> {
+        Ok(Box::new(batch))
+    }
+}
+
+impl Commit for Keep {
+    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
+        // Every other time there is no room yet.
+        self.hesitate = !self.hesitate;
+        if self.hesitate {
+            waker.wake();
+            return Ok(Committed::Parked(block));
+        }
+        self.kept.lock().unwrap().1.push(*block.downcast::<Batch>().unwrap());
+        Ok(Committed::Taken)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The variables of a test.
+pub struct TestVariables(pub Mutex<HashMap<String, (DataType, Value)>>);
+
+impl VariableAccess for TestVariables {
+    fn read(&self, name: &str) -> Result<(DataType, Value)> {
+        let found = self.0.lock().unwrap().get(name).cloned();
+        found.ok_or_else(|| Error::new(Owner::Package, Code(0xC0010001), format!("no variable {name}")))
+    }
+
+    fn write(&self, name: &str, value: Value) -> Result<()> {
+        self.read(name)?;
+        self.0.lock().unwrap().entry(name.into()).and_modify(|(_, v)| *v = value);
+        Ok(())
+    }
+
+    fn name_of_id(&self, _id: &str) -> Option<String> {
+        None
+    }
+}
+
+struct Silence;
+
+impl Events for Silence {
+    fn fire(&self, _message: Message) {}
+
+    fn progress(&self, _description: &str, _percent: u8, _sub_component: &str) {}
+}

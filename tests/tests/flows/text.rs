@@ -1,0 +1,311 @@
+//! The text form of a flow test: one component, its rows, and what must come out.
+//!
+//! ```text
+//! # A comment.
+//! [component]
+//! kind = Microsoft.DataConvert
+//! [input In]
+//! id i4, amount wstr(10)
+//! 1,12
+//! 2,
+//! [output Out]
+//! [column Out.number i4]
+//! SourceInputColumnLineageID = #{In.amount}
+//! error = RedirectRow
+//! [output Errors]
+//! is_error = true
+//! [expect Out]
+//! id,number
+//! 1,12
+//! 2,
+//! ```
+//!
+//! Rows are CSV as data taps write it: an empty field is NULL, `""` an empty text. Every input column is used read-only
+//! unless `[use In.column]` says otherwise; an output is synchronous to the first input unless it says `sync = none`.
+//! Dispositions are FailComponent unless `error` or `truncation` says otherwise. An error output has ErrorCode and
+//! ErrorColumn after the columns that it lists. Columns are referred to as `#{In.name}` and `#{Out.name}`; in what is
+//! expected, ErrorCode may be hexadecimal and ErrorColumn a reference without `#{}`. Other sections: `[variables]` (`User::N i4 = 1`), `[fails]`
+//! (code, row, column, value, message), `[refused]` and `[warns]` (a code and a part of the message, a line each),
+//! `[expect OUT unordered]`, `[expect variables]`.
+
+use dtsx_engine::flow::{Disposition, Dispositions};
+use dtsx_engine::types::DataType;
+
+/// A field of a row: None is NULL.
+pub type Cell = Option<String>;
+
+/// Names and values in order.
+pub type Pairs = Vec<(String, String)>;
+
+#[derive(Default, Debug)]
+pub struct FlowTest {
+    pub kind: String,
+    pub properties: Pairs,
+    pub variables: Vec<(String, DataType, String)>,
+    pub inputs: Vec<Input>,
+    pub outputs: Vec<Output>,
+    pub expected: Vec<Expected>,
+    pub expected_variables: Pairs,
+    pub fails: Option<Pairs>,
+    pub refused: Pairs,
+    pub warns: Pairs,
+}
+
+#[derive(Default, Debug)]
+pub struct Input {
+    pub name: String,
+    pub columns: Vec<(String, DataType)>,
+    pub rows: Vec<Vec<Cell>>,
+    pub uses: Vec<Column>,
+}
+
+#[derive(Default, Debug)]
+pub struct Output {
+    pub name: String,
+    pub keys: Pairs,
+    pub columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+pub struct Column {
+    pub name: String,
+    pub data_type: DataType,
+    pub keys: Pairs,
+}
+
+#[derive(Default, Debug)]
+pub struct Expected {
+    pub output: String,
+    pub unordered: bool,
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// The value of a key.
+pub fn key<'a>(keys: &'a Pairs, name: &str) -> Option<&'a str> {
+    keys.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+}
+
+/// The dispositions that keys say; FailComponent where they say nothing.
+pub fn dispositions(keys: &Pairs) -> Dispositions {
+    let named = |name| {
+        let text = key(keys, name).unwrap_or("FailComponent");
+        Disposition::from_name(text).unwrap_or_else(|| panic!("no disposition: {text}"))
+    };
+    Dispositions { error: named("error"), truncation: named("truncation") }
+}
+
+/// What a section's lines go into.
+enum At {
+    Nothing,
+    Component,
+    Input,
+    Use,
+    Output,
+    Column,
+    Expected,
+    Variables,
+    ExpectedVariables,
+    Fails,
+    Refused,
+    Warns,
+}
+
+pub fn parse(text: &str) -> FlowTest {
+    let mut test = FlowTest::default();
+    let mut at = At::Nothing;
+    for line in text.lines() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(head) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            at = section(head, &mut test);
+            continue;
+        }
+        match at {
+            At::Nothing => panic!("before the first section: {line}"),
+            At::Component => {
+                let (name, value) = pair(line);
+                match name.as_str() {
+                    "kind" => test.kind = value,
+                    _ => test.properties.push((name, value)),
+                }
+            }
+            At::Input => {
+                let input = last(&mut test.inputs);
+                if input.columns.is_empty() {
+                    input.columns = split_outside(line).iter().map(|c| typed(c)).collect();
+                } else {
+                    input.rows.push(csv(line).remove(0));
+                    assert_eq!(last(&mut input.rows).len(), input.columns.len(), "{line}");
+                }
+            }
+            At::Use => last(&mut last(&mut test.inputs).uses).keys.push(pair(line)),
+            At::Output => last(&mut test.outputs).keys.push(pair(line)),
+            At::Column => last(&mut last(&mut test.outputs).columns).keys.push(pair(line)),
+            At::Expected => {
+                let expected = last(&mut test.expected);
+                if expected.header.is_empty() {
+                    expected.header = csv(line).remove(0).into_iter().map(Option::unwrap_or_default).collect();
+                } else {
+                    expected.rows.push(csv(line).remove(0));
+                    assert_eq!(last(&mut expected.rows).len(), expected.header.len(), "{line}");
+                }
+            }
+            At::Variables => {
+                let (head, value) = pair(line);
+                let (name, data_type) = typed(&head);
+                test.variables.push((name, data_type, value));
+            }
+            At::ExpectedVariables => test.expected_variables.push(pair(line)),
+            At::Fails => last_or_new(&mut test.fails).push(pair(line)),
+            At::Refused => test.refused.push(code_and_text(line)),
+            At::Warns => test.warns.push(code_and_text(line)),
+        }
+    }
+    test
+}
+
+fn section(head: &str, test: &mut FlowTest) -> At {
+    let (word, rest) = head.split_once(' ').unwrap_or((head, ""));
+    let of_port = || rest.split_once('.').unwrap_or_else(|| panic!("[{head}]: no port"));
+    match word {
+        "component" => At::Component,
+        "input" => {
+            test.inputs.push(Input { name: rest.into(), ..Input::default() });
+            At::Input
+        }
+        "use" => {
+            let (port, name) = of_port();
+            let input = test.inputs.iter_mut().find(|i| i.name == port).unwrap_or_else(|| panic!("[{head}]"));
+            let data_type = input.columns.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("[{head}]")).1;
+            assert!(std::ptr::eq(input, test.inputs.last().unwrap()), "[{head}] must follow its input");
+            last(&mut test.inputs).uses.push(Column { name: name.into(), data_type, keys: Pairs::new() });
+            At::Use
+        }
+        "output" => {
+            test.outputs.push(Output { name: rest.into(), ..Output::default() });
+            At::Output
+        }
+        "column" => {
+            let (port, column) = of_port();
+            let (name, data_type) = typed(column);
+            let output = last(&mut test.outputs);
+            assert_eq!(output.name, port, "[{head}] must follow its output");
+            output.columns.push(Column { name, data_type, keys: Pairs::new() });
+            At::Column
+        }
+        "expect" if rest == "variables" => At::ExpectedVariables,
+        "expect" => {
+            let (output, unordered) = match rest.strip_suffix(" unordered") {
+                Some(output) => (output, true),
+                None => (rest, false),
+            };
+            test.expected.push(Expected { output: output.into(), unordered, ..Expected::default() });
+            At::Expected
+        }
+        "variables" => At::Variables,
+        "fails" => {
+            test.fails = Some(Pairs::new());
+            At::Fails
+        }
+        "refused" => At::Refused,
+        "warns" => At::Warns,
+        _ => panic!("no such section: [{head}]"),
+    }
+}
+
+fn last<T>(items: &mut [T]) -> &mut T {
+    items.last_mut().expect("a section that belongs to an earlier one")
+}
+
+fn last_or_new(pairs: &mut Option<Pairs>) -> &mut Pairs {
+    pairs.get_or_insert_default()
+}
+
+fn pair(line: &str) -> (String, String) {
+    let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("no `name = value`: {line}"));
+    (name.trim().into(), value.trim().into())
+}
+
+fn code_and_text(line: &str) -> (String, String) {
+    let (code, text) = line.split_once(' ').unwrap_or((line, ""));
+    (code.into(), text.trim().into())
+}
+
+/// `amount numeric(10,2)`.
+fn typed(text: &str) -> (String, DataType) {
+    let (name, data_type) = text.trim().rsplit_once(' ').unwrap_or_else(|| panic!("no `name type`: {text}"));
+    (name.trim().into(), data_type_of(data_type))
+}
+
+fn data_type_of(text: &str) -> DataType {
+    let (name, rest) = text.split_once('(').unwrap_or((text, ""));
+    let numbers: Vec<u32> = rest.trim_end_matches(')').split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let number = |i: usize| numbers.get(i).copied().unwrap_or(0);
+    let small = |i: usize| u8::try_from(number(i)).unwrap();
+    let (length, precision, scale, code_page) = match name.to_ascii_lowercase().as_str() {
+        "numeric" => (0, small(0), small(1), 0),
+        "decimal" | "dbtime2" | "dbtimestamp2" | "dbtimestampoffset" => (0, 0, small(0), 0),
+        "text" => (0, 0, 0, number(0)),
+        _ => (number(0), 0, 0, number(1)),
+    };
+    DataType::from_name(name, length, precision, scale, code_page).unwrap_or_else(|| panic!("no type: {text}"))
+}
+
+/// Splits at commas that are not in parentheses.
+fn split_outside(line: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut parts = vec![String::new()];
+    for c in line.chars() {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        match c {
+            ',' if depth == 0 => parts.push(String::new()),
+            c => last(&mut parts).push(c),
+        }
+    }
+    parts
+}
+
+/// The rows of CSV text.
+pub fn csv(text: &str) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    let mut row = Vec::new();
+    let mut cell: Cell = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if cell.is_none() => {
+                let mut quoted = String::new();
+                while let Some(c) = chars.next() {
+                    if c != '"' {
+                        quoted.push(c);
+                    } else if chars.next_if_eq(&'"').is_some() {
+                        quoted.push('"');
+                    } else {
+                        break;
+                    }
+                }
+                cell = Some(quoted);
+            }
+            ',' => row.push(cell.take()),
+            '\n' => {
+                row.push(cell.take());
+                rows.push(std::mem::take(&mut row));
+            }
+            c => cell.get_or_insert_default().push(c),
+        }
+    }
+    if !text.ends_with('\n') {
+        row.push(cell);
+        rows.push(row);
+    }
+    rows
+}
+
+#[test]
+fn csv_tells_null_from_empty() {
+    let cell = |text: &str| Some(text.to_owned());
+    assert_eq!(csv("a,,\"\"\n\"x,\"\"y\",\n"), [vec![cell("a"), None, cell("")], vec![cell("x,\"y"), None]]);
+    assert_eq!(csv(",b"), [vec![None, cell("b")]]);
+}
