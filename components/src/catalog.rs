@@ -4,9 +4,7 @@
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
 use crate::destinations::data_reader;
-use crate::transforms::{
-    conditional_split, data_conversion, derived_column, multicast, row_count, union_all,
-};
+use crate::transforms::{conditional_split, data_conversion, derived_column, multicast, row_count, union_all};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 

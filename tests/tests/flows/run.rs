@@ -10,7 +10,7 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::{Origin, PropertyBag};
-use dtsx_engine::run::{ChaosOptions, PathMap, RunOptions, Services};
+use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
@@ -19,6 +19,12 @@ use std::sync::{Arc, Mutex};
 
 /// Rows in a morsel of the test source: few, so that several lanes have something to do.
 const MORSEL_ROWS: usize = 4;
+
+/// Stands among expected outputs for the client of a DataReader destination.
+pub const READER: &str = "reader";
+
+/// A header and rows.
+pub type Table = (Vec<String>, Vec<Vec<Cell>>);
 
 /// One way to run a test.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +58,8 @@ pub struct Bench {
 /// What a run came to.
 pub struct Ran {
     pub outcome: Result<()>,
-    /// By output, its header and rows.
-    pub outputs: Vec<(Vec<String>, Vec<Vec<Cell>>)>,
+    /// By output, its header and rows; those of a DataReader destination are under [`READER`].
+    pub outputs: HashMap<String, Table>,
     pub variables: Arc<TestVariables>,
 }
 
@@ -72,8 +78,16 @@ impl Bench {
             let columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
             let kind = format!("Test.Source.{index}");
             let taken = columns.iter().map(|c| input_column(c, input.uses.iter().find(|u| u.name == c.name)));
-            inputs.push(InputSpec { id: input.name.clone(), name: input.name.clone(), columns: taken.collect(), ..Default::default() });
-            sources.insert(kind.clone(), &*Box::leak(Box::new(TestSource { morsels: morsels(&input.columns, &input.rows) })));
+            inputs.push(InputSpec {
+                id: input.name.clone(),
+                name: input.name.clone(),
+                columns: taken.collect(),
+                ..Default::default()
+            });
+            sources.insert(
+                kind.clone(),
+                &*Box::leak(Box::new(TestSource { morsels: morsels(&input.columns, &input.rows) })),
+            );
             flow.components.push(ComponentSpec {
                 name: input.name.clone(),
                 path: format!(r"\Package\Flow\{}", input.name),
@@ -124,7 +138,8 @@ impl Bench {
 
     fn taps(&self, names: &[String]) -> Vec<(usize, usize)> {
         let outputs = &self.flow.components[self.component].outputs;
-        let place = |name: &String| outputs.iter().position(|o| o.name == *name).unwrap_or_else(|| panic!("no output {name}"));
+        let place =
+            |name: &String| outputs.iter().position(|o| o.name == *name).unwrap_or_else(|| panic!("no output {name}"));
         names.iter().map(|name| (self.component, place(name))).collect()
     }
 
@@ -135,7 +150,9 @@ impl Bench {
             chaos: ChaosOptions { park: way.chaos },
             memory: None,
         };
-        let services = Services::new(options).unwrap();
+        let mut services = Services::new(options).unwrap();
+        let client = Arc::new(Client::default());
+        services.readers = Arc::new(HashMap::from([("Component".to_owned(), client.clone() as Arc<dyn ReaderSink>)]));
         let collected: Vec<Arc<Collected>> = tapped.iter().map(|_| Arc::default()).collect();
         let taps: Vec<Tap> = self
             .taps(tapped)
@@ -146,7 +163,12 @@ impl Bench {
         let variables: Arc<dyn VariableAccess> = self.variables.clone();
         let events: Arc<dyn Events> = Arc::new(Silence);
         let outcome = execute(plan, &services, &variables, &events, &taps, None).map(|_| ());
-        let outputs = collected.iter().map(|c| c.read()).collect();
+        let mut outputs: HashMap<String, Table> =
+            tapped.iter().cloned().zip(collected.iter().map(|c| c.0.lock().unwrap().table())).collect();
+        let client = client.0.lock().unwrap();
+        if client.ended {
+            outputs.insert(READER.into(), client.kept.table());
+        }
         Ran { outcome, outputs, variables: self.variables.clone() }
     }
 
@@ -326,28 +348,67 @@ impl Decode for PassOn {
     }
 }
 
-/// A tap that keeps what it sees.
+/// Batches and their layout.
 #[derive(Default)]
-struct Collected(Arc<Mutex<(Layout, Vec<Batch>)>>);
+struct Kept {
+    layout: Layout,
+    batches: Vec<Batch>,
+}
 
-impl Collected {
-    fn read(&self) -> (Vec<String>, Vec<Vec<Cell>>) {
-        let (layout, batches) = &*self.0.lock().unwrap();
+impl Kept {
+    fn table(&self) -> Table {
+        let schema = self.layout.schema();
         let mut text = String::new();
-        for batch in batches {
-            let columns = layout.columns.iter().zip(&batch.columns).filter(|(c, _)| c.used);
+        for batch in &self.batches {
+            let columns = self.layout.columns.iter().zip(&batch.columns).filter(|(c, _)| c.used);
             let columns = columns.map(|(_, array)| array.clone()).collect();
-            let batch = RecordBatch::try_new(layout.schema(), columns).unwrap();
+            let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
             append_rows(&mut text, &batch, RowFormat::Csv).unwrap();
         }
-        let header = csv(&csv_header(&layout.schema())).remove(0).into_iter().map(Option::unwrap_or_default).collect();
+        let header = csv(&csv_header(&schema)).remove(0).into_iter().map(Option::unwrap_or_default).collect();
         (header, if text.is_empty() { Vec::new() } else { csv(&text) })
     }
 }
 
+/// A client that has no room every other time.
+#[derive(Default)]
+struct Client(Mutex<ClientState>);
+
+#[derive(Default)]
+struct ClientState {
+    kept: Kept,
+    hesitate: bool,
+    ended: bool,
+}
+
+impl ReaderSink for Client {
+    fn begin(&self, layout: &Layout) {
+        self.0.lock().unwrap().kept.layout = layout.clone();
+    }
+
+    fn offer(&self, batch: Batch, wake: &Waker) -> Result<Option<Batch>> {
+        let mut state = self.0.lock().unwrap();
+        state.hesitate = !state.hesitate;
+        if state.hesitate {
+            wake.wake();
+            return Ok(Some(batch));
+        }
+        state.kept.batches.push(batch);
+        Ok(None)
+    }
+
+    fn finish(&self) {
+        self.0.lock().unwrap().ended = true;
+    }
+}
+
+/// A tap that keeps what it sees.
+#[derive(Default)]
+struct Collected(Arc<Mutex<Kept>>);
+
 impl Sink for Collected {
     fn open(&self, _cx: &OpenCx, input: &Layout) -> Result<Box<dyn Commit>> {
-        self.0.lock().unwrap().0 = input.clone();
+        self.0.lock().unwrap().layout = input.clone();
         Ok(Box::new(Keep { kept: self.0.clone(), hesitate: false }))
     }
 
@@ -357,7 +418,7 @@ impl Sink for Collected {
 }
 
 struct Keep {
-    kept: Arc<Mutex<(Layout, Vec<Batch>)>>,
+    kept: Arc<Mutex<Kept>>,
     hesitate: bool,
 }
 
@@ -375,7 +436,7 @@ impl Commit for Keep {
             waker.wake();
             return Ok(Committed::Parked(block));
         }
-        self.kept.lock().unwrap().1.push(*block.downcast::<Batch>().unwrap());
+        self.kept.lock().unwrap().batches.push(*block.downcast::<Batch>().unwrap());
         Ok(Committed::Taken)
     }
 

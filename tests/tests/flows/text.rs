@@ -26,7 +26,7 @@
 //! ErrorColumn after the columns that it lists. Columns are referred to as `#{In.name}` and `#{Out.name}`; in what is
 //! expected, ErrorCode may be hexadecimal and ErrorColumn a reference without `#{}`. Other sections: `[variables]` (`User::N i4 = 1`), `[fails]`
 //! (code, row, column, value, message), `[refused]` and `[warns]` (a code and a part of the message, a line each),
-//! `[expect OUT unordered]`, `[expect variables]`.
+//! `[expect OUT unordered]`, `[expect variables]`, and `[expect reader]`: what the client of a DataReader destination gets.
 
 use dtsx_engine::flow::{Disposition, Dispositions};
 use dtsx_engine::types::DataType;
