@@ -6,7 +6,7 @@
 
 use super::expression::{Formula, Owner};
 use super::{dense, one_input};
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, BooleanArray};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
@@ -120,17 +120,12 @@ impl Apply for Lane {
             }
             let (array, faults) = case.formula.eval(&batch)?;
             let verdicts = array.as_boolean_opt().ok_or_else(|| Error::internal("a condition that is not Boolean"))?;
-            let faults = of_pending(&pending, &faults, |row| verdicts.is_null(row as usize));
+            let faults = of_pending(&pending, &faults, verdicts);
             rows.column(&case.site, &faults, &|row| case.formula.operands(&batch, row));
-            let mut taken = Vec::with_capacity(pending.len());
-            let mut rest = Vec::with_capacity(pending.len());
-            for row in pending {
-                // What is not true by now is ignored, or rejected.
-                if verdicts.is_valid(row as usize) && verdicts.value(row as usize) && !rows.is_rejected(row) {
-                    taken.push(row);
-                } else if !rows.is_rejected(row) {
-                    rest.push(row);
-                }
+            let (mut taken, mut rest) = partition(&pending, verdicts);
+            if rows.any_rejected() {
+                taken.retain(|row| !rows.is_rejected(*row));
+                rest.retain(|row| !rows.is_rejected(*row));
             }
             pending = rest;
             route(&batch, case.output, taken, out);
@@ -143,20 +138,41 @@ impl Apply for Lane {
 }
 
 /// The faults of rows that are still pending: those of the evaluation, and a NULL without one is one as well.
-fn of_pending(pending: &[u32], faults: &[Fault], is_null: impl Fn(u32) -> bool) -> Faults {
+fn of_pending(pending: &[u32], faults: &[Fault], verdicts: &BooleanArray) -> Faults {
     let mut found = Faults::new();
+    if faults.is_empty() && verdicts.null_count() == 0 {
+        return found;
+    }
     let mut faults = faults.iter().peekable();
     for &row in pending {
         while faults.next_if(|f| f.row < row).is_some() {}
         match faults.peek() {
             Some(fault) if fault.row == row => found.push(**fault),
-            _ if is_null(row) => {
+            _ if verdicts.is_null(row as usize) => {
                 found.push(Fault { row, code: codes::DTS_E_TXSPLITEXPRESSIONEVALUATEDTONULL, truncation: false });
             }
             _ => {}
         }
     }
     found
+}
+
+/// The pending rows whose verdict is true, and the others. Without branches, as data rarely lets them be foreseen.
+fn partition(pending: &[u32], verdicts: &BooleanArray) -> (Vec<u32>, Vec<u32>) {
+    let truths = match verdicts.nulls() {
+        Some(nulls) => verdicts.values() & nulls.inner(),
+        None => verdicts.values().clone(),
+    };
+    let (mut taken, mut rest) = (vec![0; pending.len()], vec![0; pending.len()]);
+    let mut count = 0;
+    for (place, &row) in pending.iter().enumerate() {
+        taken[count] = row;
+        rest[place - count] = row;
+        count += usize::from(truths.value(row as usize));
+    }
+    taken.truncate(count);
+    rest.truncate(pending.len() - count);
+    (taken, rest)
 }
 
 /// Sends rows of the batch to an output; the arrays are shared.

@@ -189,6 +189,11 @@ impl RowFaults {
         self.rejected.get(row as usize).is_some_and(Option::is_some)
     }
 
+    /// Whether some row left already.
+    pub fn any_rejected(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
     /// The row that will fail the component, if one will: for a component that has a message of its own to fire first.
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
