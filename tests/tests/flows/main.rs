@@ -1,6 +1,8 @@
 //! Runs every `tests/flows/<component>/*.flow` with pools of 1, 2 and 4 threads, with and without chaos, with tiny and
 //! with ordinary batches. The form of the files is described in `text.rs`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "everything here is a test")]
+
 mod run;
 mod text;
 
