@@ -29,3 +29,6 @@ pub use registry::Registry;
 pub use task::{
     Enumerator, EnumeratorKind, ExecResult, Items, Rowset, RowsetTable, Task, TaskBindCx, TaskCx, TaskKind, TaskOutcome,
 };
+
+#[cfg(test)]
+mod tests;

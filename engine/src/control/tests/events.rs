@@ -1,0 +1,173 @@
+//! The order, codes and texts of events, as real logs show them.
+
+use super::kit::*;
+use crate::control::ExecResult::*;
+use crate::control::plan::{ExecutableKind, PACKAGE, TaskSpec};
+use crate::flow::FlowSpec;
+use crate::types::Value;
+
+fn flow(plan: &mut Plan, name: &str, does: &str) -> usize {
+    let flow = FlowSpec { path: does.into(), ..Default::default() };
+    let path = format!("\\Package\\{name}");
+    let spec = TaskSpec { kind: "Microsoft.Pipeline".into(), path, flow: Some(Box::new(flow)), ..Default::default() };
+    plan.add(PACKAGE, name, ExecutableKind::Task(Box::new(spec)))
+}
+
+#[test]
+fn a_data_flow_runs_as_the_log_of_the_original_has_it() {
+    let mut plan = Plan::new();
+    plan.int(PACKAGE, "X", 0);
+    flow(&mut plan, "Flow", "warns");
+    let ran = plan.run();
+    let progress = |phase: &str| [0, 33, 66, 100].map(|p| format!("OnProgress Flow {p} {phase}"));
+    let mut expected = Vec::from(progress("Validating"));
+    expected.extend(["PackageStart Package", "OnPreExecute Package", "OnPreExecute Flow"].map(str::to_owned));
+    expected.extend(progress("Validating"));
+    expected.extend(["OnWarning Flow 0x80040004", "OnWarning Package 0x80040004"].map(str::to_owned));
+    for phase in ["Prepare for Execute", "Pre-Execute", "Post Execute", "Cleanup"] {
+        expected.extend(progress(phase));
+    }
+    expected.extend(["OnPostExecute Flow", "OnPostExecute Package", "PackageEnd Package"].map(str::to_owned));
+    assert_eq!(ran.events(), expected);
+    let texts = ran.recorder.events();
+    assert!(texts.iter().any(|e| e.event == "PackageStart" && e.message == "Beginning of package execution."));
+    assert!(texts.iter().any(|e| e.event == "PackageEnd" && e.message == "End of package execution."));
+    assert_eq!((ran.result(), ran.value("X")), (Success, Value::I4(9)));
+}
+
+#[test]
+fn an_error_is_repeated_at_every_ancestor() {
+    let mut plan = Plan::new();
+    let s = plan.sequence(PACKAGE, "S");
+    plan.task(s, "T", "error 0xC002F210");
+    assert_eq!(
+        plan.run().events(),
+        [
+            "PackageStart Package",
+            "OnPreExecute Package",
+            "OnPreExecute S",
+            "OnPreExecute T",
+            "OnError T 0xC002F210",
+            "OnError S 0xC002F210",
+            "OnError Package 0xC002F210",
+            "OnWarning T 0x80019002",
+            "OnWarning S 0x80019002",
+            "OnWarning Package 0x80019002",
+            "OnTaskFailed T",
+            "OnPostExecute T",
+            "OnWarning S 0x80019002",
+            "OnWarning Package 0x80019002",
+            "OnPostExecute S",
+            "OnWarning Package 0x80019002",
+            "OnPostExecute Package",
+            "PackageEnd Package 1",
+        ]
+    );
+}
+
+#[test]
+fn validation_goes_depth_first_and_comes_again_before_each_task() {
+    let mut plan = Plan::new();
+    let s = plan.sequence(PACKAGE, "S");
+    plan.task(s, "T", "");
+    let ran = plan.run();
+    let expected = [
+        "OnPreValidate Package",
+        "OnPreValidate S",
+        "OnPreValidate T",
+        "OnPostValidate T",
+        "OnPostValidate S",
+        "OnPostValidate Package",
+        "OnPreExecute Package",
+        "OnPreExecute S",
+        "OnPreExecute T",
+        "OnPreValidate T",
+        "OnPostValidate T",
+        "OnPostExecute T",
+        "OnPostExecute S",
+        "OnPostExecute Package",
+    ];
+    assert_eq!(ran.only(&["OnPre", "OnPost"]), expected);
+}
+
+#[test]
+fn what_is_invalid_keeps_everything_from_running() {
+    let mut plan = Plan::new();
+    plan.task(PACKAGE, "A", "log");
+    plan.task(PACKAGE, "B", "invalid");
+    let ran = plan.run();
+    assert_eq!((ran.result(), ran.log().as_str()), (Failure, ""));
+    assert_eq!(
+        ran.only(&["OnError B", "PackageStart", "OnPreExecute"]),
+        ["OnError B 0xC0011111", "OnError B 0xC0024107"]
+    );
+}
+
+#[test]
+fn delayed_validation_lets_the_others_run_first() {
+    for what in ["task", "container"] {
+        let mut plan = Plan::new();
+        let a = plan.task(PACKAGE, "A", "log");
+        let s = plan.sequence(PACKAGE, "S");
+        let b = plan.task(s, "B", "invalid");
+        plan.then(a, s, Default::default());
+        plan.set(if what == "task" { b } else { s }, "DelayValidation", "True");
+        let ran = plan.run();
+        assert_eq!((ran.result(), ran.log().as_str()), (Failure, "A"), "{what}");
+        assert_eq!(ran.only(&["OnTaskFailed"]), ["OnTaskFailed B"]);
+    }
+}
+
+#[test]
+fn a_flow_that_is_invalid_is_reported_with_its_component() {
+    let mut plan = Plan::new();
+    flow(&mut plan, "Flow", "bad");
+    let ran = plan.run();
+    assert_eq!(ran.result(), Failure);
+    assert_eq!(ran.only(&["OnError Flow"]), ["OnError Flow 0xC004706B", "OnError Flow 0xC0024107"]);
+}
+
+#[test]
+fn a_flow_that_raises_an_error_fails_though_it_ends_well() {
+    let mut plan = Plan::new();
+    plan.int(PACKAGE, "X", 0);
+    flow(&mut plan, "Flow", "error");
+    let ran = plan.run();
+    assert_eq!(ran.result(), Failure);
+    assert_eq!(ran.only(&["OnTaskFailed"]), ["OnTaskFailed Flow"]);
+}
+
+#[test]
+fn an_unknown_task_is_refused_by_name() {
+    let mut plan = Plan::new();
+    let a = plan.task(PACKAGE, "A", "");
+    let ExecutableKind::Task(spec) = &mut plan.0.executables[a].kind else { unreachable!() };
+    spec.kind = "Acme.Rocket".into();
+    let ran = plan.run();
+    assert_eq!(ran.result(), Failure);
+    assert!(ran.texts("OnError")[0].contains("Acme.Rocket"));
+}
+
+#[test]
+fn a_child_package_bubbles_into_its_parent() {
+    let mut plan = Plan::new();
+    plan.int(PACKAGE, "X", 5);
+    plan.task(PACKAGE, "RunsChild", "child");
+    let ran = plan.run();
+    assert_eq!((ran.result(), ran.log().as_str()), (Failure, "Inner 5"));
+    let expected = ["Inner", "Child", "RunsChild", "Package"].map(|at| format!("OnError {at} 0xC0010042"));
+    assert_eq!(ran.only(&["OnError"]), expected);
+    assert_eq!(ran.only(&["PackageStart"]), ["PackageStart Package", "PackageStart Child"]);
+}
+
+#[test]
+fn a_check_finds_everything_without_running() {
+    let mut plan = Plan::new();
+    plan.task(PACKAGE, "A", "invalid");
+    plan.for_loop(PACKAGE, "Loop", "", "", "");
+    let b = plan.task(PACKAGE, "B", "invalid");
+    plan.set(b, "Disable", "True");
+    let found = crate::control::check(&std::sync::Arc::new(plan.0), &request()).unwrap();
+    let objects: Vec<_> = found.iter().map(|d| d.object.as_str()).collect();
+    assert_eq!(objects, ["\\Package\\A", "\\Package\\Loop"]);
+}
