@@ -1,6 +1,7 @@
 //! A run from outside: events, rows, the end.
 
 use crate::backend::{self, Loaded};
+use crate::counts::RowCounts;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::reader::{Channel, Reader};
@@ -79,7 +80,7 @@ impl Outcome {
 pub struct Execution {
     events: Receiver<Event>,
     cancel: CancelToken,
-    rows: backend::RowCounts,
+    rows: RowCounts,
     readers: Vec<(String, Arc<Channel>)>,
     thread: JoinHandle<Result<Outcome>>,
 }

@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 mod backend;
+mod counts;
 mod error;
 mod event;
 mod execution;

@@ -42,8 +42,6 @@ pub struct PackageInfo {
     pub version: (i64, i64, i64),
     /// VersionGUID.
     pub version_guid: String,
-    /// Whether it carries a digital signature.
-    pub signed: bool,
 }
 
 /// Where a package is, before it is opened.

@@ -6,9 +6,10 @@ use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Error, Owner, Result};
 use dtsx_engine::flow::contract::{Block, Commit, Committed, Encode, OpenCx, Sink};
 use dtsx_engine::flow::{Layout, Waker};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A data tap of the SSIS catalog: which path of which data flow goes to which file as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +25,13 @@ pub struct Tap {
 /// Formats on the lanes, writes in order.
 pub(crate) struct TapSink {
     file: PathBuf,
+    /// In a loop the data flow runs again: then its rows go behind those that are there.
+    begun: AtomicBool,
 }
 
 impl TapSink {
     pub(crate) fn new(file: PathBuf) -> TapSink {
-        TapSink { file }
+        TapSink { file, begun: AtomicBool::new(false) }
     }
 
     fn error(&self, e: &std::io::Error) -> Error {
@@ -38,9 +41,13 @@ impl TapSink {
 
 impl Sink for TapSink {
     fn open(&self, _cx: &OpenCx, input: &Layout) -> Result<Box<dyn Commit>> {
-        let file = File::create(&self.file).map_err(|e| self.error(&e))?;
-        let mut out = BufWriter::with_capacity(1 << 16, file);
-        out.write_all(csv_header(&input.schema()).as_bytes()).map_err(|e| self.error(&e))?;
+        let again = self.begun.swap(true, Ordering::SeqCst);
+        let mut options = OpenOptions::new();
+        let options = if again { options.append(true) } else { options.write(true).create(true).truncate(true) };
+        let mut out = BufWriter::with_capacity(1 << 16, options.open(&self.file).map_err(|e| self.error(&e))?);
+        if !again {
+            out.write_all(csv_header(&input.schema()).as_bytes()).map_err(|e| self.error(&e))?;
+        }
         Ok(Box::new(TapFile { out }))
     }
 
@@ -74,5 +81,11 @@ impl Commit for TapFile {
 
     fn finish(&mut self) -> Result<()> {
         Ok(self.out.flush()?)
+    }
+
+    /// What passed before the failure is what a tap is for.
+    fn abort(&mut self) {
+        // The run fails for a better reason.
+        let _ = self.out.flush();
     }
 }

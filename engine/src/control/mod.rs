@@ -16,6 +16,7 @@ mod frame;
 mod lifecycle;
 mod loops;
 mod permits;
+mod pipelines;
 pub mod plan;
 mod registry;
 mod schedule;
@@ -25,6 +26,7 @@ mod validate;
 
 pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
 pub use execution::{Outcome, RunRequest, check, run};
+pub use pipelines::{Pipelines, TapRequest};
 pub use registry::Registry;
 pub use task::{
     Enumerator, EnumeratorKind, ExecResult, Items, Rowset, RowsetTable, Task, TaskBindCx, TaskCx, TaskKind, TaskOutcome,
