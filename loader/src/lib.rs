@@ -3,6 +3,8 @@
 //! Start at [`model::Package`], and at [`dtsx::load`] and [`dtsx::save`] for files. Nothing in here runs anything or talks
 //! to the network: a package is a value.
 
+#![warn(missing_docs)]
+
 pub mod dtsx;
 mod error;
 pub mod ids;
