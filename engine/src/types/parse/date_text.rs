@@ -143,11 +143,17 @@ fn clock_after(hour: Part, text: &[u8]) -> Result<(Clock, &[u8]), ParseError> {
     Ok(((hour.value as u32, minute.value as u32, second.value as u32, fraction), rest))
 }
 
-fn meridiem_follows(mut text: &[u8], locale: &Locale) -> bool {
-    while let [b' ' | b'\t', tail @ ..] = text {
-        text = tail;
+/// Whether AM or PM follows, and is not that of a clock behind it (`4 上午 11:06`).
+fn meridiem_follows(text: &[u8], locale: &Locale) -> bool {
+    let blanks = |text: &[u8]| text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    match word(&text[blanks(text)..], locale) {
+        Some((Word::Am | Word::Pm, rest)) => {
+            let rest = &rest[blanks(rest)..];
+            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            digits == 0 || rest.get(digits) != Some(&b':')
+        }
+        _ => false,
     }
-    !text.is_empty() && matches!(word(text, locale), Some((Word::Am | Word::Pm, _)))
 }
 
 /// A word of letters (everything beyond ASCII counts as one), with a point if it is abbreviated.

@@ -8,6 +8,8 @@ mod date_text;
 pub mod fast;
 mod number;
 mod number_text;
+#[cfg(test)]
+mod tests;
 
 pub use date::{
     MAX_OFFSET, iso_date, iso_time, iso_timestamp, parse_date, parse_filetime, parse_offset, parse_ole_date,
@@ -81,42 +83,5 @@ pub(crate) fn hex(byte: u8) -> Option<u8> {
         b'a'..=b'f' => Some(byte - b'a' + 10),
         b'A'..=b'F' => Some(byte - b'A' + 10),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::locale::Locale;
-
-    #[test]
-    fn booleans() {
-        let en = Locale::of(1033);
-        for (text, expected) in [
-            ("True", Ok(true)),
-            ("FALSE", Ok(false)),
-            (" true ", Ok(true)),
-            ("0", Ok(false)),
-            ("1", Ok(true)),
-            ("-1", Ok(true)),
-            ("0.5", Ok(true)),
-            ("", Err(ParseError::Syntax)),
-            ("yes", Err(ParseError::Syntax)),
-            ("truest", Err(ParseError::Syntax)),
-        ] {
-            assert_eq!(parse_bool(text.as_bytes(), en), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn guids_need_braces() {
-        let text = "{098f2470-BAE0-11CD-B579-08002B30BFEB}";
-        let guid = parse_guid(text.as_bytes()).unwrap();
-        assert_eq!(guid, [9, 0x8f, 0x24, 0x70, 0xba, 0xe0, 0x11, 0xcd, 0xb5, 0x79, 8, 0, 0x2b, 0x30, 0xbf, 0xeb]);
-        for bad in
-            ["", "{}", &text[1..37], "{098f2470-BAE0-11CD-B579-08002B30BFEX}", "{098f2470BAE0-11CD-B579-08002B30BFEB-}"]
-        {
-            assert_eq!(parse_guid(bad.as_bytes()), Err(ParseError::Syntax), "{bad}");
-        }
     }
 }
