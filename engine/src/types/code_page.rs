@@ -343,3 +343,111 @@ pub fn decode(bytes: &[u8], number: u32) -> Result<Cow<'_, str>> {
 pub fn encoded_len(text: &str, number: u32) -> Result<usize> {
     Ok(CodePage::require(number)?.encoded_len(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(number: u32) -> CodePage {
+        CodePage::of(number).unwrap()
+    }
+
+    #[test]
+    fn texts_in_many_code_pages() {
+        for (number, text, bytes) in [
+            (1252, "äöü€", &[0xe4, 0xf6, 0xfc, 0x80][..]),
+            (0, "ä", &[0xe4]),
+            (1250, "ł", &[0xb3]),
+            (1251, "Жы", &[0xc6, 0xfb]),
+            (1254, "ğ", &[0xf0]),
+            (28591, "ä\u{80}", &[0xe4, 0x80]),
+            (28605, "€", &[0xa4]),
+            (437, "é", &[0x82]),
+            (850, "ø", &[0x9b]),
+            (852, "ł", &[0x88]),
+            (866, "Ж", &[0x86]),
+            (874, "ก", &[0xa1]),
+            (20866, "ж", &[0xd6]),
+            (932, "あｱ", &[0x82, 0xa0, 0xb1]),
+            (936, "中€", &[0xd6, 0xd0, 0x80]),
+            (949, "한", &[0xc7, 0xd1]),
+            (950, "中", &[0xa4, 0xa4]),
+            (54936, "中\u{1F600}", &[0xd6, 0xd0, 0x94, 0x39, 0xfc, 0x36]),
+            (65001, "ä中", &[0xc3, 0xa4, 0xe4, 0xb8, 0xad]),
+            (1200, "a\u{1F600}", &[0x61, 0, 0x3d, 0xd8, 0, 0xde]),
+            (1201, "aä", &[0, 0x61, 0, 0xe4]),
+            (20127, "abc", b"abc"),
+        ] {
+            let mut out = Vec::new();
+            assert!(page(number).encode(text, &mut out), "{number}");
+            assert_eq!(out, bytes, "{number}");
+            assert_eq!(page(number).decode(bytes), text, "{number}");
+            assert_eq!(page(number).encoded_len(text), bytes.len(), "{number}");
+            assert!(page(number).has_all(text, &mut Vec::new()));
+        }
+    }
+
+    #[test]
+    fn what_a_code_page_lacks_becomes_a_question_mark() {
+        for (number, text, expected) in [
+            (1252, "aЖ中b", "a??b"),
+            (437, "Жa", "?a"),
+            (20127, "ä", "?"),
+            (28591, "€", "?"),
+            (932, "\u{1F600}x", "?x"),
+            (936, "\u{1F600}x", "?x"),
+        ] {
+            assert_eq!(page(number).round_trip(text), expected, "{number}");
+            assert_eq!(page(number).encoded_len(text), expected.len(), "{number}");
+        }
+        assert!(matches!(page(1252).round_trip("äöü"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn malformed_bytes_do_not_stop_a_decoder() {
+        assert_eq!(page(65001).decode(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(page(20127).decode(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(page(1200).decode(&[0x61, 0, 0x3d]), "a\u{fffd}");
+        assert_eq!(page(1200).decode(&[0x3d, 0xd8, 0x61, 0]), "\u{fffd}a");
+        assert!(page(932).decode(&[0x82]).contains('\u{fffd}'));
+        for number in [437, 850, 857, 866, 874, 1250, 1253, 1255, 10000, 20866, 28592, 28596] {
+            let all: Vec<u8> = (0..=255).collect();
+            assert_eq!(page(number).decode(&all).chars().count(), 256, "{number}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        assert!(is_single_byte(1252) && is_single_byte(850) && is_single_byte(28605) && is_single_byte(20127));
+        assert!(!is_single_byte(932) && !is_single_byte(65001) && !is_single_byte(1200));
+        for unsupported in [65000, 37, 500, 1, 99_999, u32::MAX] {
+            assert!(!supported(unsupported), "{unsupported}");
+        }
+        let error = encode("a", 65000, &mut Vec::new()).unwrap_err();
+        assert_eq!(
+            (error.owner(), error.message()),
+            (Owner::Unsupported, "code page 65000 is not supported in this build")
+        );
+        assert_eq!(page(0), page(1252));
+    }
+
+    #[test]
+    fn lengths_and_prefixes() {
+        assert_eq!(utf16_len("aä中\u{1F600}"), 5);
+        assert_eq!(utf16_prefix("aä中\u{1F600}b", 4), 6);
+        assert_eq!(utf16_prefix("aä中\u{1F600}b", 5), 10);
+        assert_eq!(utf16_prefix("ab", 0), 0);
+        for (number, text, limit, expected) in [
+            (1252, "äöü", 2, "äö"),
+            (65001, "äöü", 3, "ä"),
+            (932, "あいう", 5, "あい"),
+            (932, "aｱあ", 3, "aｱ"),
+            (936, "a中", 2, "a"),
+            (54936, "\u{1F600}", 3, ""),
+            (1200, "ab", 3, "a"),
+            (1252, "ab", 9, "ab"),
+        ] {
+            assert_eq!(&text[..page(number).prefix(text, limit)], expected, "{number} {text}");
+        }
+    }
+}

@@ -289,3 +289,127 @@ pub(crate) fn shortest_digits(text: &str) -> (bool, u64, i32) {
     }
     (negative, digits, if digits == 0 { 0 } else { exponent })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cmp::Ordering;
+
+    #[test]
+    fn roundings() {
+        for (value, divisor, truncate, even, up) in [
+            (14, 10, 1, 1, 1),
+            (15, 10, 1, 2, 2),
+            (25, 10, 2, 2, 3),
+            (26, 10, 2, 3, 3),
+            (-15, 10, -1, -2, -2),
+            (-25, 10, -2, -2, -3),
+            (7, 1, 7, 7, 7),
+            (0, 10, 0, 0, 0),
+        ] {
+            assert_eq!(divide(value, divisor, Rounding::Truncate), truncate, "{value}");
+            assert_eq!(divide(value, divisor, Rounding::HalfEven), even, "{value}");
+            assert_eq!(divide(value, divisor, Rounding::HalfUp), up, "{value}");
+        }
+        // Half, but for a digit far behind it.
+        assert_eq!(divide_unsigned(25, 10, true, Rounding::HalfEven), 3);
+    }
+
+    #[test]
+    fn rescaling() {
+        assert_eq!(rescale(123, 2, 4, EXCESS_FRACTION), Some(12_300));
+        assert_eq!(rescale(12_399, 4, 2, EXCESS_FRACTION), Some(123));
+        assert_eq!(rescale(-12_399, 4, 2, EXCESS_FRACTION), Some(-123));
+        assert_eq!(rescale(MAX_NUMERIC, 0, 0, EXCESS_FRACTION), Some(MAX_NUMERIC));
+        assert_eq!(rescale(MAX_NUMERIC, 0, 1, EXCESS_FRACTION), None);
+        assert_eq!(rescale(POW10[37], 0, 1, EXCESS_FRACTION), None, "39 digits fit the integer, not the type");
+        assert_eq!(rescale(1, 0, 38, EXCESS_FRACTION), None);
+        assert_eq!(rescale(MAX_NUMERIC, 38, 0, Rounding::HalfUp), Some(1));
+        assert_eq!(rescale(MAX_NUMERIC, 77, 0, EXCESS_FRACTION), Some(0));
+    }
+
+    #[test]
+    fn arithmetic_goes_through_256_bits() {
+        assert_eq!(add(150, 2, 25, 1, 2), Some(400));
+        assert_eq!(sub(150, 2, 25, 1, 2), Some(-100));
+        assert_eq!(add(MAX_NUMERIC, 0, 1, 0, 0), None);
+        assert_eq!(add(MAX_NUMERIC, 0, -1, 38, 0), Some(MAX_NUMERIC - 1));
+        assert_eq!(mul(150, 2, -25, 1, 3), Some(-3750));
+        assert_eq!(mul(POW10[30], 15, POW10[30], 15, 0), Some(POW10[30]));
+        assert_eq!(mul(POW10[30], 15, POW10[30], 15, 8), None);
+        assert_eq!(mul(MAX_NUMERIC, 38, MAX_NUMERIC, 38, 38), Some(MAX_NUMERIC - 1));
+        assert_eq!(mul(i64::MIN as i128, 0, i64::MIN as i128, 0, 0), Some(1 << 126));
+        assert_eq!(div(1, 0, 3, 0, 6), Some(333_333));
+        assert_eq!(div(-2, 0, 3, 0, 6), Some(-666_666));
+        assert_eq!(div(10, 2, 4, 1, 3), Some(250));
+        assert_eq!(div(MAX_NUMERIC, 0, 1, 38, 0), None);
+        assert_eq!(div(MAX_NUMERIC, 38, MAX_NUMERIC, 38, 37), Some(POW10[37]));
+        assert_eq!(div(1, 0, 0, 0, 6), None);
+        assert_eq!(rem(750, 2, 2, 0, 2), Some(150));
+        assert_eq!(rem(-750, 2, 2, 0, 2), Some(-150));
+        assert_eq!(rem(1, 0, 0, 0, 0), None);
+        assert_eq!(compare(100, 2, 1, 0), Ordering::Equal);
+        assert_eq!(compare(MAX_NUMERIC, 0, MAX_NUMERIC, 38), Ordering::Greater);
+        assert_eq!(compare(-MAX_NUMERIC, 0, MAX_NUMERIC, 38), Ordering::Less);
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(MAX_DECIMAL, 79_228_162_514_264_337_593_543_950_335);
+        assert_eq!(fit(999, 3), Some(999));
+        assert_eq!(fit(-1000, 3), None);
+        assert_eq!(fit(i128::MIN, 38), None);
+        assert_eq!(fit_decimal(-MAX_DECIMAL), Some(-MAX_DECIMAL));
+        assert_eq!(fit_decimal(MAX_DECIMAL + 1), None);
+    }
+
+    #[test]
+    fn doubles_are_taken_at_fifteen_digits() {
+        assert_eq!(from_f64(1.15, 2, Rounding::Truncate), Some(115), "1.15 is 1.149999999999999911");
+        assert_eq!(from_f64(0.1 + 0.2, 17, Rounding::Truncate), Some(30_000_000_000_000_000));
+        assert_eq!(from_f64(1e38, 0, Rounding::Truncate), None);
+        assert_eq!(from_f64(f64::NAN, 0, Rounding::Truncate), None);
+        assert_eq!(from_f32(0.1, 9, Rounding::Truncate), Some(100_000_000));
+        assert_eq!(currency_from_f64(167.39999389648438), Some(1_674_000));
+        assert_eq!(currency_from_f64(922_337_203_685_477.5), Some(9_223_372_036_854_775_000));
+        assert_eq!(currency_from_f64(922_337_203_685_478.0), None);
+        assert_eq!(currency_from_f64(f64::NAN), None);
+    }
+
+    proptest! {
+        #[test]
+        fn sums_and_products_of_integers_are_those_of_integers(a: i64, b: i64) {
+            prop_assert_eq!(add(a as i128, 0, b as i128, 0, 0), Some(a as i128 + b as i128));
+            prop_assert_eq!(mul(a as i128, 0, b as i128, 0, 0), Some(a as i128 * b as i128));
+        }
+
+        #[test]
+        fn quotient_and_remainder_make_the_dividend(a: i64, b: i64, s in 0u8..10) {
+            prop_assume!(b != 0);
+            let (a, b) = (a as i128, b as i128);
+            let whole = div(a, s, b, s, 0).unwrap();
+            prop_assert_eq!(whole * b + rem(a, s, b, s, s).unwrap(), a);
+        }
+
+        #[test]
+        fn scales_can_be_changed_and_changed_back(value: i64, from in 0u8..19, to in 0u8..19) {
+            let there = rescale(value as i128, from, from + to, EXCESS_FRACTION).unwrap();
+            prop_assert_eq!(rescale(there, from + to, from, EXCESS_FRACTION), Some(value as i128));
+        }
+
+        #[test]
+        fn any_scales_are_taken(a: i128, b: i128, s in 0u8..=38, t in 0u8..=38, out in 0u8..=38) {
+            for result in [add(a, s, b, t, out), sub(a, s, b, t, out), mul(a, s, b, t, out), div(a, s, b, t, out),
+                           rem(a, s, b, t, out)].into_iter().flatten() {
+                prop_assert!(result.unsigned_abs() <= MAX_NUMERIC as u128);
+            }
+            prop_assert_eq!(compare(a, s, b, t), compare(b, t, a, s).reverse());
+        }
+
+        #[test]
+        fn doubles_of_decimals_are_the_nearest(value in -MAX_NUMERIC..=MAX_NUMERIC, scale in 0u8..=38) {
+            prop_assert_eq!(to_f64(value, scale), format!("{value}e-{scale}").parse::<f64>().unwrap());
+        }
+    }
+}

@@ -144,3 +144,76 @@ pub fn value_at(array: &dyn Array, data_type: &DataType, row: usize) -> Result<V
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs() -> Vec<(Value, DataType)> {
+        vec![
+            (Value::Bool(true), DataType::Bool),
+            (Value::I1(-1), DataType::I1),
+            (Value::I2(-2), DataType::I2),
+            (Value::I4(i32::MIN), DataType::I4),
+            (Value::I8(i64::MAX), DataType::I8),
+            (Value::UI1(255), DataType::UI1),
+            (Value::UI2(65535), DataType::UI2),
+            (Value::UI4(u32::MAX), DataType::UI4),
+            (Value::UI8(u64::MAX), DataType::UI8),
+            (Value::R4(-0.0), DataType::R4),
+            (Value::R8(f64::NAN), DataType::R8),
+            (Value::Decimal(12_345, 4), DataType::Cy),
+            (Value::Decimal(-5, 2), DataType::Decimal { scale: 2 }),
+            (Value::Decimal(10i128.pow(37), 5), DataType::Numeric { precision: 38, scale: 5 }),
+            (Value::Days(-719_162), DataType::DbDate),
+            (Value::Time(86_399_000_000_000), DataType::DbTime),
+            (Value::Time(86_399_999_999_900), DataType::DbTime2 { scale: 7 }),
+            (Value::Timestamp(-1), DataType::Date),
+            (Value::Timestamp(1), DataType::DbTimeStamp),
+            (Value::Ticks(7), DataType::DbTimeStamp2 { scale: 7 }),
+            (Value::Ticks(-7), DataType::FileTime),
+            (Value::TicksOffset(7, -330), DataType::DbTimeStampOffset { scale: 7 }),
+            (Value::Guid([7; 16]), DataType::Guid),
+            (Value::text("a text of more than twelve bytes"), DataType::WStr { len: 50 }),
+            (Value::text(""), DataType::Str { len: 50, code_page: 1252 }),
+            (Value::text("ä"), DataType::NText),
+            (Value::Bytes([1, 2, 3].into()), DataType::Bytes { len: 5 }),
+            (Value::Bytes([].into()), DataType::Image),
+        ]
+    }
+
+    #[test]
+    fn values_come_back_out_of_columns() {
+        for (value, data_type) in pairs() {
+            let array = array_of(&value, &data_type, 3).unwrap();
+            assert_eq!((array.len(), array.null_count()), (3, 0));
+            assert_eq!(array.data_type(), &data_type.arrow());
+            assert_eq!(value_at(&array, &data_type, 2).unwrap(), value);
+            assert_eq!(array_of(&value, &data_type, 0).unwrap().len(), 0);
+            let none = array_of(&Value::Null, &data_type, 2).unwrap();
+            assert_eq!(none.data_type(), &data_type.arrow());
+            assert!(value_at(&none, &data_type, 1).unwrap().is_null());
+        }
+    }
+
+    #[test]
+    fn a_column_that_nobody_reads_is_null() {
+        assert!(value_at(&NullArray::new(1), &DataType::I4, 0).unwrap().is_null());
+    }
+
+    #[test]
+    fn decimals_take_the_scale_of_the_column() {
+        let data_type = DataType::Numeric { precision: 10, scale: 4 };
+        let array = array_of(&Value::Decimal(15, 1), &data_type, 1).unwrap();
+        assert_eq!(value_at(&array, &data_type, 0).unwrap(), Value::Decimal(15_000, 4));
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        assert!(array_of(&Value::I4(1), &DataType::I8, 1).is_err());
+        assert!(array_of(&Value::Object(Arc::new(1)), &DataType::I8, 1).is_err());
+        let array = array_of(&Value::I4(1), &DataType::I4, 1).unwrap();
+        assert!(value_at(&array, &DataType::I8, 0).is_err());
+        assert!(value_at(&array, &DataType::I4, 1).is_err());
+    }
+}

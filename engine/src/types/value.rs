@@ -95,15 +95,34 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Equality of representation; NULL equals NULL, two objects are equal when they are the same object.
+/// Equality of representation; NULL equals NULL, floats are equal bit by bit, two objects are equal when they are the same
+/// object.
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
         match (self, other) {
-            (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
-            (Value::Object(_), _) | (_, Value::Object(_)) => false,
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::I1(a), Value::I1(b)) => a == b,
+            (Value::I2(a), Value::I2(b)) => a == b,
+            (Value::I4(a), Value::I4(b)) => a == b,
+            (Value::I8(a), Value::I8(b)) => a == b,
+            (Value::UI1(a), Value::UI1(b)) => a == b,
+            (Value::UI2(a), Value::UI2(b)) => a == b,
+            (Value::UI4(a), Value::UI4(b)) => a == b,
+            (Value::UI8(a), Value::UI8(b)) => a == b,
+            (Value::R4(a), Value::R4(b)) => a.to_bits() == b.to_bits(),
+            (Value::R8(a), Value::R8(b)) => a.to_bits() == b.to_bits(),
+            (Value::Decimal(a, s), Value::Decimal(b, t)) => (a, s) == (b, t),
+            (Value::Days(a), Value::Days(b)) => a == b,
+            (Value::Time(a), Value::Time(b)) => a == b,
+            (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
+            (Value::Ticks(a), Value::Ticks(b)) => a == b,
+            (Value::TicksOffset(a, o), Value::TicksOffset(b, p)) => (a, o) == (b, p),
+            (Value::Guid(a), Value::Guid(b)) => a == b,
             (Value::Text(a), Value::Text(b)) => a == b,
             (Value::Bytes(a), Value::Bytes(b)) => a == b,
-            (a, b) => format!("{a:?}") == format!("{b:?}"),
+            (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::date_text::{self, Found};
 use super::{ParseError, trim};
 use crate::types::calendar::{self, OLE_EPOCH, OLE_MIN_DAY, TICKS_PER_SECOND};
-use crate::types::locale::Locale;
+use crate::types::locale::{DateOrder, Locale};
 
 /// Two digits; 255 or more if one is none.
 #[inline]
@@ -118,8 +118,51 @@ pub fn parse_timestamp(text: &[u8], locale: &Locale) -> Result<i64, ParseError> 
     }
 }
 
-#[cold]
 fn timestamp_of_text(text: &[u8], locale: &Locale) -> Result<i64, ParseError> {
+    if let Some((day, rest)) = short_date(text, locale) {
+        match rest {
+            [] => return Ok(calendar::join(day, 0)),
+            [b' ', time @ ..] if let Some(ticks) = iso_time(time) => return Ok(calendar::join(day, ticks)),
+            _ => {}
+        }
+    }
+    other_text(text, locale)
+}
+
+/// `m/d/yyyy` or `d/m/yyyy`, as the locale has it, and what follows; None sends the caller to the scanner, which also
+/// knows the other order.
+#[inline]
+fn short_date<'a>(text: &'a [u8], locale: &Locale) -> Option<(i32, &'a [u8])> {
+    let (first, rest) = part(text)?;
+    let (second, rest) = part(rest)?;
+    let (&[y1, y2, y3, y4], rest) = rest.split_first_chunk::<4>()?;
+    let (century, year) = (two(y1, y2), two(y3, y4));
+    let (month, day) = match locale.order() {
+        DateOrder::Mdy => (first, second),
+        DateOrder::Dmy => (second, first),
+        DateOrder::Ymd => return None,
+    };
+    if century > 99 || year > 99 || matches!(rest, [b'0'..=b'9', ..]) {
+        return None;
+    }
+    Some((calendar::date((century * 100 + year) as i32, month, day)?, rest))
+}
+
+/// One digit or two and a separator.
+#[inline]
+fn part(text: &[u8]) -> Option<(u32, &[u8])> {
+    match text {
+        [digit @ b'0'..=b'9', b'/' | b'.' | b'-', rest @ ..] => Some(((digit - b'0') as u32, rest)),
+        [d1, d2, b'/' | b'.' | b'-', rest @ ..] => {
+            let value = two(*d1, *d2);
+            (value <= 99).then_some((value, rest))
+        }
+        _ => None,
+    }
+}
+
+#[cold]
+fn other_text(text: &[u8], locale: &Locale) -> Result<i64, ParseError> {
     let text = trim(text);
     if let Some(ticks) = iso_timestamp(text) {
         return Ok(ticks);
