@@ -5,9 +5,11 @@
 
 #![warn(missing_docs)]
 
+pub mod configuration;
 pub mod dtsx;
 mod error;
 pub mod ids;
 pub mod model;
+pub mod project;
 
 pub use error::{Fault, LoadError, Result};

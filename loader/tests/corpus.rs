@@ -129,9 +129,6 @@ fn old_packages_become_new_ones() {
             }
             Err(error) => faults.push(format!("{name}: {error}")),
         }
-        if let Some(folder) = std::env::var_os("DTSX_KEEP_UPGRADED") {
-            std::fs::write(Path::new(&folder).join(format!("{upgraded}.dtsx")), text).unwrap();
-        }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(upgraded > 100, "only {upgraded} packages");

@@ -72,26 +72,34 @@ fn significant(element: &Element) -> Vec<&Node> {
 
 /// Elements whose text is a value. The others have a structure, in which white space is layout.
 fn can_hold_value(element: &Element) -> bool {
-    let structures = [
-        "ObjectData",
-        "Variables",
-        "Executables",
-        "PrecedenceConstraints",
-        "ConnectionManagers",
-        "LoggingOptions",
-        "EventHandlers",
-        "components",
-        "paths",
-        "properties",
-        "inputs",
-        "outputs",
-        "inputColumns",
-        "outputColumns",
-        "externalMetadataColumns",
-        "connections",
-    ];
-    !structures.contains(&element.name.local())
+    match element.name.namespace() {
+        Namespace::Dts => {
+            ["Property", "PropertyExpression", "VariableValue", "Password"].contains(&element.name.local())
+        }
+        _ => !PIPELINE_STRUCTURES.contains(&element.name.as_str()),
+    }
 }
+
+const PIPELINE_STRUCTURES: &[&str] = &[
+    "pipeline",
+    "components",
+    "component",
+    "paths",
+    "path",
+    "properties",
+    "connections",
+    "connection",
+    "inputs",
+    "input",
+    "outputs",
+    "output",
+    "inputColumns",
+    "inputColumn",
+    "outputColumns",
+    "outputColumn",
+    "externalMetadataColumns",
+    "externalMetadataColumn",
+];
 
 fn shown(node: &Node) -> String {
     let mut text = match node {
@@ -104,4 +112,43 @@ fn shown(node: &Node) -> String {
         let _ = write!(text, "…");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dtsx::difference;
+
+    #[test]
+    fn only_layout_does_not_count() {
+        let alike = [
+            ("<a b='1' c='2'><d/></a>", "<a c='2' b='1'>\n  <d></d>\n</a>"),
+            ("<a>&lt;&#65;</a>", "<a>&lt;A</a>"),
+            ("<components> </components>", "<components/>"),
+            (
+                "<x:a xmlns:x='www.microsoft.com/SqlServer/Dts' x:b=''/>",
+                "<DTS:a xmlns:DTS='www.microsoft.com/SqlServer/Dts' DTS:b=''/>",
+            ),
+        ];
+        for (left, right) in alike {
+            assert_eq!(difference(left, right).unwrap(), None, "{left} {right}");
+        }
+        let different = [
+            ("<a b='1'/>", "<a b='2'/>"),
+            ("<a b='1'/>", "<a/>"),
+            ("<a/>", "<a b=''/>"),
+            ("<a/>", "<b/>"),
+            ("<a><b/><c/></a>", "<a><c/><b/></a>"),
+            ("<a><b/></a>", "<a><b/><b/></a>"),
+            ("<a>x</a>", "<a>x </a>"),
+            ("<a> </a>", "<a/>"),
+            ("<a>x</a>", "<a><![CDATA[x]]></a>"),
+            ("<a><!--x--></a>", "<a/>"),
+            ("<p:a xmlns:p='urn:1'/>", "<p:a xmlns:p='urn:2'/>"),
+            ("<a xmlns:p='urn:1' p:b=''/>", "<a xmlns:p='urn:1' b=''/>"),
+        ];
+        for (left, right) in different {
+            assert!(difference(left, right).unwrap().is_some(), "{left} {right}");
+            assert!(difference(right, left).unwrap().is_some(), "{right} {left}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod versions;
 mod write;
 
 pub use read::{load, load_bytes, load_str};
+pub(crate) use read::{parse_document, read_connection_manager, read_file};
 pub use versions::upgrade;
 pub use write::{save, to_bytes, to_string};
 

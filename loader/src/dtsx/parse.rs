@@ -47,7 +47,9 @@ struct Open {
 impl Parser<'_> {
     fn run(mut self) -> Result<Document> {
         let text = self.source.text.as_str();
-        if let Some(at) = text.find(|c: char| !is_xml_char(c)) {
+        if has_forbidden_bytes(text)
+            && let Some(at) = text.find(|c: char| !is_xml_char(c))
+        {
             return Err(self.fault(at, at + 1, "an invalid character was found"));
         }
         let mut reader = Reader::from_str(text);
@@ -133,10 +135,10 @@ impl Parser<'_> {
             return Err(self.fault(start, end, &message));
         }
         let bindings_before = self.bindings.len();
-        let mut attributes: Vec<Attribute> = Vec::new();
+        let mut raw: Vec<(&str, String, Span)> = Vec::new();
         for attribute in tag.attributes().with_checks(true) {
             let attribute = attribute.map_err(|error| self.fault(start, end, &error.to_string()))?;
-            if attributes.len() == MAX_ATTRIBUTES {
+            if raw.len() == MAX_ATTRIBUTES {
                 return Err(self.fault(start, end, &format!("an element has more than {MAX_ATTRIBUTES} attributes")));
             }
             let key = attribute.key.0;
@@ -159,17 +161,17 @@ impl Parser<'_> {
                 };
                 self.bindings.push((prefix.into(), namespace));
             }
-            attributes.push(Attribute { name: Name::plain(key), value, span });
+            raw.push((key, value, span));
         }
-        for attribute in &mut attributes {
-            let key = attribute.name.as_str();
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(raw.len());
+        for (key, value, span) in raw {
             let namespace = match key.split_once(':') {
                 Some(("xmlns", _)) => Namespace::Declaration,
-                Some((prefix, _)) => self.namespace(prefix, attribute.span)?,
+                Some((prefix, _)) => self.namespace(prefix, span)?,
                 None if key == "xmlns" => Namespace::Declaration,
                 None => Namespace::None,
             };
-            attribute.name = Name::new(key, namespace);
+            attributes.push(Attribute { name: Name::new(key, namespace), value, span });
         }
         let name = tag.name().0;
         self.check_name(name, start, end)?;
@@ -343,6 +345,12 @@ pub(super) fn is_white(text: &str) -> bool {
 /// The characters that XML 1.0 allows.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// True if a text may hold characters that XML does not allow: a quick look before the exact one.
+fn has_forbidden_bytes(text: &str) -> bool {
+    let is_control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+    text.bytes().fold(false, |found, byte| found | is_control(byte)) || text.contains(['\u{FFFE}', '\u{FFFF}'])
 }
 
 fn normalize_line_ends(text: &str) -> Cow<'_, str> {

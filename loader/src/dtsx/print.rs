@@ -88,35 +88,33 @@ impl Printer {
         }
         self.out.push_str(attribute.name.as_str());
         self.out.push_str("=\"");
-        for c in attribute.value.chars() {
-            match c {
-                '&' => self.out.push_str("&amp;"),
-                '<' => self.out.push_str("&lt;"),
-                '>' => self.out.push_str("&gt;"),
-                '"' => self.out.push_str("&quot;"),
-                '\t' => self.out.push_str("&#x9;"),
-                '\n' => self.out.push_str("&#xA;"),
-                '\r' => self.out.push_str("&#xD;"),
-                c => self.out.push(c),
-            }
-        }
+        self.escaped(&attribute.value, &['&', '<', '>', '"', '\t', '\n', '\r']);
         self.out.push('"');
+    }
+
+    /// Writes text with references for the special characters.
+    fn escaped(&mut self, text: &str, special: &[char]) {
+        let mut rest = text;
+        while let Some(at) = rest.find(special) {
+            self.out.push_str(&rest[..at]);
+            self.out.push_str(match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                b'"' => "&quot;",
+                b'\t' => "&#x9;",
+                b'\n' => "&#xA;",
+                _ => "&#xD;",
+            });
+            rest = &rest[at + 1..];
+        }
+        self.out.push_str(rest);
     }
 
     fn node(&mut self, node: &Node, level: usize) {
         match node {
             Node::Element(element) => self.element(element, level),
-            Node::Text(text) => {
-                for c in text.chars() {
-                    match c {
-                        '&' => self.out.push_str("&amp;"),
-                        '<' => self.out.push_str("&lt;"),
-                        '>' => self.out.push_str("&gt;"),
-                        '\r' => self.out.push_str("&#xD;"),
-                        c => self.out.push(c),
-                    }
-                }
-            }
+            Node::Text(text) => self.escaped(text, &['&', '<', '>', '\r']),
             Node::CData(text) => {
                 // The end mark cannot stand in a section: it is cut in two.
                 self.out.push_str("<![CDATA[");

@@ -7,7 +7,9 @@ use super::parse::{self, Document};
 use super::schema::Item;
 use super::{LoadOptions, text};
 use crate::error::{Fault, LoadError, Result};
-use crate::model::{Element, Encoding, Executable, FormatVersion, Namespace, Origin, Package, SourceText};
+use crate::model::{
+    ConnectionManager, Element, Encoding, Executable, FormatVersion, Namespace, Origin, Package, SourceText,
+};
 
 /// Loads a package from a file.
 ///
@@ -73,11 +75,7 @@ fn check_size(size: usize, path: Option<&Path>, options: &LoadOptions) -> Result
 
 fn load_source(source: SourceText, encoding: Encoding, options: &LoadOptions) -> Result<Package> {
     let Document { prolog, root, epilog } = parse::parse(&source, options)?;
-    if root.name.local() == "EncryptedData" {
-        let message = "Failed to remove package protection: the whole package is encrypted, \
-                       and a password (or the Windows user who saved it) is needed to read it";
-        return Err(LoadError::new(Fault::PackageUnprotect, message).at(&source, root.span));
-    }
+    refuse_encrypted(&root, &source)?;
     if root.name.namespace() != Namespace::Dts || root.name.local() != "Executable" {
         let message = format!(
             "Unable to load the package as XML because of package does not have a valid XML format: the top-level \
@@ -91,6 +89,16 @@ fn load_source(source: SourceText, encoding: Encoding, options: &LoadOptions) ->
     let package = Package { root, format, origin: Some(Origin { source: Arc::new(source), encoding }), prolog, epilog };
     super::check::check(&package)?;
     Ok(package)
+}
+
+/// A file that is encrypted as a whole has another root.
+fn refuse_encrypted(root: &Element, source: &SourceText) -> Result<()> {
+    if root.name.local() != "EncryptedData" {
+        return Ok(());
+    }
+    let message = "Failed to remove package protection: the whole file is encrypted, \
+                   and a password (or the Windows user who saved it) is needed to read it";
+    Err(LoadError::new(Fault::PackageUnprotect, message).at(source, root.span))
 }
 
 /// The version of the format: a property element in all formats.
@@ -110,4 +118,22 @@ fn format_version(root: &Element, source: &SourceText) -> Result<FormatVersion> 
         None => "The version number in the package is not valid: the package has no PackageFormatVersion".to_owned(),
     };
     Err(LoadError::new(Fault::InvalidVersionNumber, message).at(source, span))
+}
+
+/// The tree of any other file of a project.
+pub(crate) fn parse_document(source: &SourceText, options: &LoadOptions) -> Result<Element> {
+    let root = parse::parse(source, options)?.root;
+    refuse_encrypted(&root, source)?;
+    Ok(root)
+}
+
+/// Reads a connection manager of a project (`.conmgr`).
+pub(crate) fn read_connection_manager(path: &Path, options: &LoadOptions) -> Result<ConnectionManager> {
+    let (source, _) = read_file(path, options)?;
+    let root = parse_document(&source, options)?;
+    if root.name.namespace() != Namespace::Dts || root.name.local() != "ConnectionManager" {
+        let message = format!("the top-level element is <{}>, not <DTS:ConnectionManager>", root.name.as_str());
+        return Err(LoadError::new(Fault::CantLoadFromNode, message).at(&source, root.span));
+    }
+    Ok(ConnectionManager::read(root))
 }

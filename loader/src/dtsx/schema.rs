@@ -485,18 +485,22 @@ impl<'o, T: Persist> Writer<'o, T> {
                 }
                 _ => Slot::Items(row.item(), 0),
             };
-            let place = slots.iter().position(|slot| self.rank(slot) > Some(at));
-            slots.insert(place.unwrap_or(slots.len()), slot);
+            // Behind what usually comes before it; unknown parts, whose place is unknown too, stay behind.
+            let comes_before = |slot: &Slot| match slot {
+                Slot::Properties(_) => true,
+                slot => self.rank(slot).is_some_and(|rank| rank < at),
+            };
+            let place = slots.iter().rposition(comes_before).map_or(0, |before| before + 1);
+            slots.insert(place, slot);
         }
         self.count_slots(&slots);
         slots
     }
 
-    /// The row of a slot. Unknown parts have none, except for the designer's layout, which stays last.
+    /// The row of a slot.
     fn rank(&self, slot: &Slot) -> Option<usize> {
         match slot {
             Slot::Items(item, _) | Slot::Wrapper(item, _) => T::ROWS.iter().position(|row| row.item() == *item),
-            Slot::Node(Node::Element(element)) if element.name.is("DesignTimeProperties") => Some(T::ROWS.len()),
             Slot::Properties(_) | Slot::Node(_) => None,
         }
     }

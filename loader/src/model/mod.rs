@@ -32,6 +32,7 @@ pub use pipeline::{
     Component, Connection, CustomProperty, Disposition, ExternalColumn, ExternalMetadata, Input, InputColumn, Output,
     OutputColumn, Path, Pipeline, PipelineIndex, Place, Usage,
 };
+pub(crate) use properties::is_true;
 pub use properties::{ElementForm, Form, Property, PropertyList};
 pub use tree::{Attribute, Element, Name, Namespace, Node, Span};
 pub use variable::{PackageVariable, Parameter, PropertyExpression, Variable, property_expression};

@@ -160,7 +160,7 @@ fn tidy(base: &mut Base, drop: &[&str]) {
     base.properties.retain(|property| {
         let name = property.name();
         let is_default = table::find(table::PIPELINE, name).and_then(|row| row.2).is_some_and(|default| {
-            property.value().eq_ignore_ascii_case(default) || (property.value().is_empty() && default != "")
+            property.value().eq_ignore_ascii_case(default) || (property.value().is_empty() && !default.is_empty())
         });
         !is_default && !table::PIPELINE_RETIRED.contains(&name) && !drop.contains(&name)
     });
