@@ -1,0 +1,84 @@
+//! Computes what is constant while an expression is compiled.
+
+use super::error::ExprError;
+use super::eval::{Frame, eval};
+use super::kernels::datum::Datum;
+use super::program::EvalContext;
+use super::typed::{Op, Typed};
+use crate::batch::Faults;
+use crate::diag::{Code, codes};
+use crate::types::Value;
+
+/// What to do with a constant that cannot be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFault {
+    /// The expression is wrong: the reference rejects `1 / 0` when it validates.
+    Reject,
+    /// The node stands in a branch that may never be taken: it fails the rows that take it.
+    Keep,
+}
+
+/// The node, or the constant that it always is.
+pub(crate) fn fold(node: Typed, cx: &EvalContext, on_fault: OnFault) -> Result<Typed, ExprError> {
+    match &node.op {
+        Op::Const(_) | Op::Column(_) => return Ok(node),
+        Op::If(parts) => {
+            if let Some(condition) = parts[0].constant() {
+                let taken = match condition {
+                    Value::Bool(true) => &parts[1],
+                    Value::Bool(false) => &parts[2],
+                    _ => return Ok(constant(node, Value::Null)),
+                };
+                if let Some(value) = taken.constant().cloned() {
+                    return Ok(constant(node, value));
+                }
+                let (fallible, pure) = (taken.fallible, taken.pure);
+                return Ok(Typed { fallible, pure, ..node });
+            }
+        }
+        Op::Logic { or, parts } => {
+            if parts[0].constant() == Some(&Value::Bool(*or)) {
+                let decided = Value::Bool(*or);
+                return Ok(constant(node, decided));
+            }
+        }
+        _ => {}
+    }
+    if !node.pure || !node.op.parts().iter().all(|p| p.constant().is_some()) {
+        return Ok(node);
+    }
+    let mut faults = Faults::new();
+    let value = match eval(&node, &Frame { columns: &[], rows: 1, cx }, &mut faults) {
+        Ok(Datum::Scalar(value)) => value,
+        // Nodes over values give values; and what cannot be evaluated now says so when it runs.
+        Ok(Datum::Array(_)) | Err(_) => return Ok(node),
+    };
+    match faults.first() {
+        None => Ok(constant(node, value)),
+        Some(_) if on_fault == OnFault::Keep => Ok(node),
+        Some(fault) => Err(rejected(&node, fault.code)),
+    }
+}
+
+fn constant(node: Typed, value: Value) -> Typed {
+    Typed { op: Op::Const(value), fallible: false, pure: true, columns: Vec::new(), ..node }
+}
+
+/// The error of a constant that cannot be computed.
+fn rejected(node: &Typed, code: Code) -> ExprError {
+    let ty = node.ty.name();
+    let message = match (&node.op, code) {
+        (Op::Call(def, _), codes::DTS_E_EXPREVALFUNCTIONOVERFLOW) => code.message(&[&def.name, &ty]),
+        (Op::Call(def, args), _) => {
+            let number = args.iter().rev().find_map(Typed::constant_integer).unwrap_or_default();
+            code.message(&[&number, &def.name])
+        }
+        (Op::Cast(x), _) => code.message(&[&x.ty.name(), &ty]),
+        (Op::Binary(op, parts), codes::DTS_E_EXPREVALBINARYOPNUMERICOVERFLOW) => {
+            code.message(&[&op.symbol(), &parts[0].ty.name(), &parts[1].ty.name()])
+        }
+        (Op::Binary(op, _), codes::DTS_E_EXPREVALBINARYOPOVERFLOW) => code.message(&[&op.symbol(), &ty]),
+        _ => code.message(&[&"", &ty]),
+    };
+    ExprError::new(code, node.span.clone(), &[]).saying(message)
+}
