@@ -207,14 +207,14 @@ impl Expr {
             return f.write_str(")");
         }
         match &self.kind {
-            ExprKind::Literal(literal) => literal.fmt(f),
+            ExprKind::Literal(literal) => write!(f, "{literal}"),
             ExprKind::Lineage(id) if id.bytes().all(|b| b.is_ascii_digit()) && !id.is_empty() => write!(f, "#{id}"),
             ExprKind::Lineage(id) => write!(f, "#{{{id}}}"),
             ExprKind::Column { component, column } => {
                 if let Some(component) = component {
                     write!(f, "{}.", Name(component))?;
                 }
-                Name(column).fmt(f)
+                write!(f, "{}", Name(column))
             }
             ExprKind::Variable(name) if is_identifier(name) => write!(f, "@{name}"),
             ExprKind::Variable(name) => write!(f, "@[{name}]"),
@@ -271,14 +271,14 @@ impl fmt::Display for Ast {
             Some(name) => write!(f, "@[{name}] = ")?,
             None => {}
         }
-        self.root.fmt(f)
+        write!(f, "{}", self.root)
     }
 }
 
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Literal::I4(v) => v.fmt(f),
+            Literal::I4(v) => write!(f, "{v}"),
             Literal::UI4(v) => write!(f, "{v}U"),
             Literal::I8(v) => write!(f, "{v}L"),
             Literal::UI8(v) => write!(f, "{v}UL"),
@@ -289,7 +289,7 @@ impl fmt::Display for Literal {
             }
             Literal::R4(v) => write!(f, "{v:e}F"),
             Literal::R8(v) => write!(f, "{v:e}L"),
-            Literal::Text(text) => Quoted(text).fmt(f),
+            Literal::Text(text) => write!(f, "{}", Quoted(text)),
             Literal::Bool(true) => f.write_str("TRUE"),
             Literal::Bool(false) => f.write_str("FALSE"),
         }

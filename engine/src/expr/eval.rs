@@ -16,7 +16,7 @@ use crate::diag::Result;
 use crate::types::convert::{cast_array, cast_value};
 use crate::types::scalar::value_at;
 use crate::types::{DataType, Value};
-use arrow::array::{Array, ArrayRef, BinaryViewBuilder, BooleanArray, NullArray};
+use arrow::array::{ArrayRef, BinaryViewBuilder, BooleanArray, NullArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::FilterBuilder;
 use std::sync::Arc;

@@ -198,89 +198,51 @@ impl Lexer<'_> {
     fn string(&mut self) -> Result<Tok, ExprError> {
         let start = self.at;
         self.at += 1;
-        let mut value = String::new();
-        // A code unit of a pair written as \xD83D\xDE00, waiting for its other half.
-        let mut half: Option<u16> = None;
+        // As code units, so that a pair may be written as \xD83D\xDE00; half a pair becomes U+FFFD.
+        let mut units: Vec<u16> = Vec::new();
         loop {
-            let rest = self.rest();
-            let Some(c) = rest.chars().next() else {
-                return Err(self.invalid(start).expecting(&["a closing double quotation mark"]));
-            };
-            let escape = (c == '\\').then(|| rest[1..].chars().next());
-            if half.is_some() && escape != Some(Some('x')) {
-                half = None;
-                value.push(char::REPLACEMENT_CHARACTER);
-            }
-            let Some(escaped) = escape else {
-                self.at += c.len_utf8();
-                if c == '"' {
-                    break;
-                }
-                value.push(c);
-                continue;
-            };
-            let Some(e) = escaped else {
-                self.at = self.text.len();
+            let Some(c) = self.rest().chars().next() else {
                 return Err(self.invalid(start).expecting(&["a closing double quotation mark"]));
             };
             let escape_start = self.at;
-            self.at += 1 + e.len_utf8();
-            value.push(match e {
-                'a' => '\u{07}',
-                'b' => '\u{08}',
-                'f' => '\u{0C}',
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'v' => '\u{0B}',
-                '"' => '"',
-                '\\' => '\\',
-                'x' => {
-                    let unit = self.hex_escape(escape_start)?;
-                    match (half.take(), char::decode_utf16([unit]).next()) {
-                        (Some(high), Some(Err(_))) => match char::decode_utf16([high, unit]).next() {
-                            Some(Ok(c)) => c,
-                            _ => {
-                                value.push(char::REPLACEMENT_CHARACTER);
-                                half = is_high(unit).then_some(unit);
-                                if half.is_some() {
-                                    continue;
-                                }
-                                char::REPLACEMENT_CHARACTER
-                            }
-                        },
-                        (high, Some(Ok(c))) => {
-                            if high.is_some() {
-                                value.push(char::REPLACEMENT_CHARACTER);
-                            }
-                            c
-                        }
-                        _ if is_high(unit) => {
-                            half = Some(unit);
+            self.at += c.len_utf8();
+            let c = match c {
+                '"' => break,
+                '\\' => {
+                    let Some(e) = self.rest().chars().next() else {
+                        return Err(self.invalid(start).expecting(&["a closing double quotation mark"]));
+                    };
+                    self.at += e.len_utf8();
+                    match e {
+                        'a' => '\u{07}',
+                        'b' => '\u{08}',
+                        'f' => '\u{0C}',
+                        'n' => '\n',
+                        'r' => '\r',
+                        't' => '\t',
+                        'v' => '\u{0B}',
+                        '"' | '\\' => e,
+                        'x' => {
+                            units.push(self.hex_escape(escape_start)?);
                             continue;
                         }
-                        _ => char::REPLACEMENT_CHARACTER,
+                        other => {
+                            let (code, literal) =
+                                (codes::DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL, &self.text[start..self.at]);
+                            return Err(ExprError::new(code, escape_start..self.at, &[&literal, &other])
+                                .expecting(&["\\a \\b \\f \\n \\r \\t \\v \\\" \\\\ \\xhhhh"]));
+                        }
                     }
                 }
-                other => {
-                    let literal = &self.text[start..self.at];
-                    return Err(ExprError::new(
-                        codes::DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL,
-                        escape_start..self.at,
-                        &[&literal, &other],
-                    )
-                    .expecting(&["\\a \\b \\f \\n \\r \\t \\v \\\" \\\\ \\xhhhh"]));
-                }
-            });
+                c => c,
+            };
+            units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
         }
-        if value.encode_utf16().count() > MAX_LITERAL_UNITS {
-            return Err(ExprError::new(
-                codes::DTS_E_EXPREVALSTRINGLITERALTOOLONG,
-                start..self.at,
-                &[&MAX_LITERAL_UNITS],
-            ));
+        if units.len() > MAX_LITERAL_UNITS {
+            let code = codes::DTS_E_EXPREVALSTRINGLITERALTOOLONG;
+            return Err(ExprError::new(code, start..self.at, &[&MAX_LITERAL_UNITS]));
         }
-        Ok(Tok::Literal(Literal::Text(value)))
+        Ok(Tok::Literal(Literal::Text(String::from_utf16_lossy(&units))))
     }
 
     /// Exactly four hexadecimal digits, not 0000.
@@ -368,8 +330,4 @@ impl Lexer<'_> {
         let literal = &self.text[start..self.at];
         ExprError::new(codes::DTS_E_EXPREVALLITERALOVERFLOW, start..self.at, &[&literal, &of])
     }
-}
-
-fn is_high(unit: u16) -> bool {
-    (0xD800..0xDC00).contains(&unit)
 }

@@ -13,8 +13,7 @@ use crate::diag::{Code, Diagnostic, Error, Result, codes};
 use crate::types::convert::CastOptions;
 use crate::types::scalar::value_at;
 use crate::types::{DataType, MAX_WSTR_UNITS, Value};
-use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::buffer::BooleanBufferBuilder;
+use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
 use std::sync::Arc;
 
 /// What time GETDATE and GETUTCDATE tell.

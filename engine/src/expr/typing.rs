@@ -414,7 +414,7 @@ impl Typer<'_> {
                 .expecting(&[def.syntax]));
         }
         let nodes = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>, _>>()?;
-        let mut args = Args { def, nodes, span: &e.span, cx: &self.cx, on_fault: self.on_fault };
+        let mut args = Args { def, nodes, cx: &self.cx, on_fault: self.on_fault };
         let ty = (def.typing)(&mut args)?;
         let nodes = args.nodes;
         let fallible = (def.fallible)(&nodes);

@@ -20,7 +20,6 @@ use crate::diag::{Result, codes};
 use crate::types::DataType;
 use arrow::buffer::NullBuffer;
 use std::fmt;
-use std::ops::Range;
 
 /// How a function takes NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +152,6 @@ pub(crate) fn find(name: &str) -> Option<&'static FunctionDef> {
 pub(crate) struct Args<'a> {
     pub def: &'static FunctionDef,
     pub nodes: Vec<Typed>,
-    pub span: &'a Range<usize>,
     pub cx: &'a EvalContext,
     pub on_fault: OnFault,
 }

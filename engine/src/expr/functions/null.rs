@@ -1,6 +1,6 @@
 //! Functions of NULL.
 
-use super::{BASE, FunctionDef, NullRule, example, never};
+use super::{BASE, FunctionDef, NullRule, example};
 use crate::batch::Faults;
 use crate::expr::kernels::datum::Datum;
 use crate::expr::kernels::merge::{Branch, labelled, merge};
@@ -61,8 +61,8 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
         args.convert(1, result)?;
         Ok(result)
     },
-    // The conversion of the replacement fails only where the replacement cannot be converted.
-    fallible: never,
+    // Converting the replacement may fail, in every row, needed or not.
+    fallible: |args| args[1].constant().is_none(),
     kernel: |call| {
         let (value, replacement) = (&call.args[0], &call.args[1]);
         let array = match value {

@@ -7,7 +7,7 @@ use crate::expr::kernels::datum::{Ints, Texts};
 use crate::expr::kernels::text::{TextOut, sub_view, units};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::types::DataType;
-use arrow::array::{Array, Int32Array};
+use arrow::array::Int32Array;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::Typed;
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
 use arrow::array::types::{Int32Type, UInt16Type};
-use arrow::array::{Array, AsArray, PrimitiveArray};
+use arrow::array::{AsArray, PrimitiveArray};
 use std::sync::Arc;
 
 pub(super) const SUBSTRING: FunctionDef = FunctionDef {

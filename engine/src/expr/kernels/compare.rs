@@ -6,7 +6,7 @@ use crate::expr::ast::BinaryOp;
 use crate::expr::promote::text_order;
 use crate::types::{DataType, Value, decimal, scalar};
 use arrow::array::types::*;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, StringViewArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -9,8 +9,8 @@ pub(crate) mod text;
 
 use crate::batch::{Fault, Faults};
 use crate::diag::Code;
-use arrow::array::ArrayRef;
-use arrow::buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow::array::{ArrayRef, BooleanBufferBuilder};
+use arrow::buffer::NullBuffer;
 
 /// A column and the rows of it that could not be computed, which are NULL in it.
 pub(crate) type Computed = (ArrayRef, Faults);

@@ -2,7 +2,7 @@
 
 use super::datum::Texts;
 use crate::diag::Result;
-use arrow::array::{Array, ArrayRef, StringViewArray, make_view};
+use arrow::array::{ArrayRef, StringViewArray, make_view};
 use arrow::buffer::{Buffer, NullBuffer};
 use std::borrow::Cow;
 use std::sync::Arc;
