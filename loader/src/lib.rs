@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod compile;
 pub mod configuration;
 pub mod dtsx;
 mod error;

@@ -1,9 +1,10 @@
 //! One execution of a package, from validation to the last event.
 
 use super::bubble::raise;
+use super::data_flow::FlowCx;
 use super::frame::{Frame, Phase, Run};
 use super::lifecycle;
-use super::plan::{ExecutableKind, ExecutablePlan, PackagePlan};
+use super::plan::{ExecutableIndex, ExecutableKind, ExecutablePlan, PackagePlan};
 use super::registry::Registry;
 use super::task::{ExecResult, TaskCx};
 use super::validate;
@@ -11,7 +12,7 @@ use crate::diag::{Diagnostic, Error, Owner, Result};
 use crate::events::{EventBody, EventKind, EventListener, ExecutionInfo, Source};
 use crate::run::Services;
 use crate::types::Value;
-use crate::variables::{VariableStore, VariableType};
+use crate::variables::{Scope, VariableStore, VariableType};
 use chrono::{DateTime, Local};
 use std::sync::Arc;
 
@@ -88,6 +89,26 @@ pub fn check(plan: &Arc<PackagePlan>, request: &RunRequest) -> Result<Vec<Diagno
     let mut diagnostics = Vec::new();
     validate::check(&Frame::package(run, Phase::Validation, None), &mut diagnostics);
     Ok(diagnostics)
+}
+
+/// Visits every executable of a package that is not run, parents before children: with its view of the variables at
+/// their design values, and with what a data flow in it may use.
+///
+/// # Errors
+/// As [`run`].
+pub fn visit_scopes(
+    plan: &Arc<PackagePlan>,
+    request: &RunRequest,
+    visit: &mut dyn FnMut(ExecutableIndex, &Scope, &FlowCx),
+) -> Result<()> {
+    let run = Arc::new(prepare(plan, &RunRequest { listeners: Vec::new(), ..request.clone() }, None)?);
+    let mut waiting = vec![Frame::package(run, Phase::Validation, None)];
+    while let Some(frame) = waiting.pop() {
+        visit(frame.index, &frame.scope(), &lifecycle::flow_cx(&frame, None, false));
+        let handlers = frame.plan().handlers.iter().map(|h| validate::idle_handler(&frame, *h));
+        waiting.extend(handlers.chain(frame.plan().children.iter().map(|c| frame.child(*c))).collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 impl TaskCx {

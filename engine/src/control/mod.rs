@@ -25,7 +25,7 @@ mod task;
 mod validate;
 
 pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
-pub use execution::{Outcome, RunRequest, check, run};
+pub use execution::{Outcome, RunRequest, check, run, visit_scopes};
 pub use pipelines::{Pipelines, TapRequest};
 pub use registry::Registry;
 pub use task::{

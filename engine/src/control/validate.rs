@@ -40,7 +40,7 @@ pub(super) fn validate(frame: &Arc<Frame>) {
 }
 
 /// The frame of an event handler without an event, so that what it contains can be validated.
-fn idle_handler(frame: &Arc<Frame>, index: usize) -> Arc<Frame> {
+pub(super) fn idle_handler(frame: &Arc<Frame>, index: usize) -> Arc<Frame> {
     let event = match &frame.run.plan.executables[index].kind {
         ExecutableKind::EventHandler { event } => event.as_str(),
         _ => "",
