@@ -100,8 +100,7 @@ fn binary(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum>
     let Some((a, b, rows, nulls)) = pair(parts, frame, faults)? else { return Ok(Datum::Scalar(Value::Null)) };
     let scalar = a.is_scalar() && b.is_scalar();
     let scales = (decimal_scale(&parts[0].ty), decimal_scale(&parts[1].ty));
-    let computed =
-        arith::binary(arith::Binary { op: *op, a: &a, b: &b, scales, result: &node.ty, rows, nulls })?;
+    let computed = arith::binary(arith::Binary { op: *op, a: &a, b: &b, scales, result: &node.ty, rows, nulls })?;
     settle(computed, scalar, node, frame, faults)
 }
 
@@ -163,8 +162,9 @@ fn concat_bytes(data: &[Datum], rows: usize, nulls: Option<&NullBuffer>) -> Resu
         for datum in data {
             match datum {
                 Datum::Scalar(Value::Bytes(b)) => joined.extend_from_slice(b),
-                Datum::Array(a) => joined
-                    .extend_from_slice(a.as_binary_view_opt().ok_or_else(|| mismatch("byte string"))?.value(row)),
+                Datum::Array(a) => {
+                    joined.extend_from_slice(a.as_binary_view_opt().ok_or_else(|| mismatch("byte string"))?.value(row))
+                }
                 _ => return Err(mismatch("byte string")),
             }
         }

@@ -159,9 +159,7 @@ impl Lexer<'_> {
 
     /// Whether a name ends right before this place: then a point qualifies it, and begins no number.
     fn follows_name(&self) -> bool {
-        self.tokens
-            .last()
-            .is_some_and(|t| t.span.end == self.at && matches!(t.tok, Tok::Ident(_) | Tok::Bracketed(_)))
+        self.tokens.last().is_some_and(|t| t.span.end == self.at && matches!(t.tok, Tok::Ident(_) | Tok::Bracketed(_)))
     }
 
     fn until(&mut self, start: usize, end: char, forbidden: impl Fn(char) -> bool) -> Result<String, ExprError> {

@@ -24,7 +24,6 @@ mod typing;
 #[cfg(test)]
 mod tests;
 
-
 pub use ast::Ast;
 pub use error::ExprError;
 pub use functions::{Example, FunctionDef, NullRule, functions};

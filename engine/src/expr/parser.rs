@@ -117,9 +117,7 @@ impl Parser {
             return Err(ExprError::new(codes::DTS_E_EXPREVALEXPRESSIONEMPTY, 0..text.len(), &[]));
         }
         let mut target = None;
-        if assignment
-            && let (Tok::Variable(name), Tok::Mark("=")) = (self.peek().clone(), self.peek_second())
-        {
+        if assignment && let (Tok::Variable(name), Tok::Mark("=")) = (self.peek().clone(), self.peek_second()) {
             target = Some(name);
             self.at += 2;
         }

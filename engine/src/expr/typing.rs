@@ -190,8 +190,9 @@ impl Typer<'_> {
         for side in [&a, &b] {
             if side.ty != DataType::Bool {
                 let code = codes::DTS_E_EXPREVALUNSUPPORTEDBINARYTYPE;
-                return Err(ExprError::new(code, side.span.clone(), &[&side.ty.name(), &op.symbol()])
-                    .expecting(&["DT_BOOL"]));
+                return Err(
+                    ExprError::new(code, side.span.clone(), &[&side.ty.name(), &op.symbol()]).expecting(&["DT_BOOL"])
+                );
             }
         }
         self.fold(Typed::new(Op::Logic { or, parts: Box::new([a, b]) }, DataType::Bool, e.span.clone()))
@@ -213,8 +214,9 @@ impl Typer<'_> {
         if condition.ty != DataType::Bool {
             let code = codes::DTS_E_EXPREVALCONDITIONALOPINVALIDCONDITIONTYPE;
             let shown = self.show(&condition.span);
-            return Err(ExprError::new(code, condition.span.clone(), &[&shown, &condition.ty.name()])
-                .expecting(&["DT_BOOL"]));
+            return Err(
+                ExprError::new(code, condition.span.clone(), &[&shown, &condition.ty.name()]).expecting(&["DT_BOOL"])
+            );
         }
         let decided = condition.constant().cloned();
         let yes = self.guarded(&parts[1], decided == Some(Value::Bool(true)))?;
@@ -253,8 +255,9 @@ impl Typer<'_> {
         for side in [&a, &b] {
             if is_bare_str(side) {
                 let code = codes::DTS_E_EXPREVALBINARYOPDTSTRNOTSUPPORTED;
-                return Err(ExprError::new(code, side.span.clone(), &[&side.ty.name()])
-                    .expecting(&["a cast to DT_WSTR"]));
+                return Err(
+                    ExprError::new(code, side.span.clone(), &[&side.ty.name()]).expecting(&["a cast to DT_WSTR"])
+                );
             }
             if !takes(op, &side.ty) {
                 let code = codes::DTS_E_EXPREVALUNSUPPORTEDBINARYTYPE;
@@ -410,8 +413,9 @@ impl Typer<'_> {
                 (_, 1) => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALSINGULAR,
                 _ => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALPLURAL,
             };
-            return Err(ExprError::new(code, e.span.clone(), &[&def.name, &def.arity, &args.len()])
-                .expecting(&[def.syntax]));
+            return Err(
+                ExprError::new(code, e.span.clone(), &[&def.name, &def.arity, &args.len()]).expecting(&[def.syntax])
+            );
         }
         let nodes = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>, _>>()?;
         let mut args = Args { def, nodes, cx: &self.cx, on_fault: self.on_fault };
@@ -451,12 +455,7 @@ fn cannot_fail(from: &DataType, to: &DataType) -> bool {
 }
 
 /// The node as a value of type `to`, which it converts to without loss.
-pub(crate) fn coerce(
-    node: Typed,
-    to: DataType,
-    cx: &EvalContext,
-    on_fault: OnFault,
-) -> Result<Typed, ExprError> {
+pub(crate) fn coerce(node: Typed, to: DataType, cx: &EvalContext, on_fault: OnFault) -> Result<Typed, ExprError> {
     // Both text types are the same in memory, and so are decimals of one scale.
     let alike = node.ty.is_string() && to.is_string()
         || matches!((node.ty, to), (DataType::Bytes { .. }, DataType::Bytes { .. }))

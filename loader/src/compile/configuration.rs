@@ -87,14 +87,7 @@ fn one(
     }
 }
 
-fn set(
-    plan: &mut PackagePlan,
-    name: &str,
-    path: &str,
-    value: &str,
-    origin: Origin,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn set(plan: &mut PackagePlan, name: &str, path: &str, value: &str, origin: Origin, diagnostics: &mut Vec<Diagnostic>) {
     if let Err(refused) = overrides::set(plan, path, value, origin) {
         warn(diagnostics, name, refused.code, refused.message);
     }

@@ -45,10 +45,7 @@ pub(super) fn custom(properties: &[CustomProperty]) -> PropertyBag {
             None => PropValue::Text(property.value().into_owned()),
         };
         let property_span = span(property.base.span);
-        bag.set(
-            property.name(),
-            dtsx_engine::props::Property { value, origin: Origin::Package, span: property_span },
-        );
+        bag.set(property.name(), dtsx_engine::props::Property { value, origin: Origin::Package, span: property_span });
     }
     bag
 }

@@ -132,8 +132,7 @@ impl Cx<'_, '_> {
             let code = codes::DTS_E_INVALIDINPUTLINEAGEID;
             let message = code.message(&[&format!("input column \"{name}\""), &column.lineage_id()]);
             let span = data::span(column.base.span);
-            self.diagnostics
-                .push(Diagnostic::error(code, &self.component, message).with_column(&name).with_span(span));
+            self.diagnostics.push(Diagnostic::error(code, &self.component, message).with_column(&name).with_span(span));
         }
         InputColumnSpec {
             id: column.id().to_owned(),

@@ -92,7 +92,8 @@ fn apply(
         }
         (["connections", ..], [(_, Some(name)), last @ ..]) => {
             let property = last_name(last).ok_or_else(|| not_found(path))?;
-            let found = plan.connections.iter_mut().find(|c| c.spec.name == *name || c.spec.id.eq_ignore_ascii_case(name));
+            let found =
+                plan.connections.iter_mut().find(|c| c.spec.name == *name || c.spec.id.eq_ignore_ascii_case(name));
             let connection = found.ok_or_else(|| not_found(path))?;
             connection.spec.properties.set_text(property, value, origin);
             Ok(())
@@ -259,7 +260,10 @@ mod tests {
 
     #[test]
     fn brackets_nest() {
-        assert_eq!(steps(".Properties[[Lookup].[SqlCommand]]"), Some(vec![("Properties", Some("[Lookup].[SqlCommand]"))]));
+        assert_eq!(
+            steps(".Properties[[Lookup].[SqlCommand]]"),
+            Some(vec![("Properties", Some("[Lookup].[SqlCommand]"))])
+        );
         assert_eq!(component_property("[Lookup].[SqlCommand]"), Some(("Lookup", "SqlCommand")));
     }
 }

@@ -1,9 +1,9 @@
 //! The types that casts and `NULL(…)` name, with their parameters.
 
 use crate::diag::{Code, codes};
+use crate::expr::ast::Literal;
 use crate::expr::error::ExprError;
 use crate::expr::lexer::Tok;
-use crate::expr::ast::Literal;
 use crate::types::DataType;
 use std::ops::Range;
 
@@ -82,9 +82,8 @@ impl TypeSpec {
                     .expecting(&["an integer literal"]));
             }
             _ => {
-                return Err(
-                    ExprError::new(self.codes.not_static, span, &[&number, &self.name]).expecting(&["an integer literal"])
-                );
+                return Err(ExprError::new(self.codes.not_static, span, &[&number, &self.name])
+                    .expecting(&["an integer literal"]));
             }
         };
         self.params.push((if minus { -value } else { value }, span));

@@ -69,7 +69,9 @@ fn check_part(args: &Args<'_>) -> Typing<()> {
     let node = &args.nodes[0];
     let Some(name) = node.constant_text().filter(|_| node.origin == Origin::Literal) else {
         let code = codes::DTS_E_EXPREVALINVALIDDATEPARTNODE;
-        return Err(ExprError::new(code, node.span.clone(), &[&args.def.name]).expecting(&["a date part in quotation marks"]));
+        return Err(
+            ExprError::new(code, node.span.clone(), &[&args.def.name]).expecting(&["a date part in quotation marks"])
+        );
     };
     if Part::from_name(name, args.def.name == "DATEPART").is_none() {
         let code = codes::DTS_E_EXPREVALINVALIDDATEPART;
@@ -353,8 +355,7 @@ pub(super) const GETUTCDATE: FunctionDef = FunctionDef {
     ..NOW
 };
 
-const NOW: FunctionDef =
-    FunctionDef { arity: 0, volatile: true, typing: |_| Ok(DataType::DbTimeStamp), ..BASE };
+const NOW: FunctionDef = FunctionDef { arity: 0, volatile: true, typing: |_| Ok(DataType::DbTimeStamp), ..BASE };
 
 fn now(call: &Call<'_>, utc: bool) -> Result<Computed> {
     let values = vec![call.cx.now(utc); call.rows];

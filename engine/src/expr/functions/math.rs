@@ -45,7 +45,9 @@ pub(super) const CEILING: FunctionDef = FunctionDef {
     ],
     typing: same_type,
     fallible: always,
-    kernel: |call| whole(call, f64::ceil, f32::ceil, |v, unit| v.div_euclid(unit) + i128::from(v.rem_euclid(unit) != 0)),
+    kernel: |call| {
+        whole(call, f64::ceil, f32::ceil, |v, unit| v.div_euclid(unit) + i128::from(v.rem_euclid(unit) != 0))
+    },
     ..BASE
 };
 

@@ -6,7 +6,9 @@ use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
-use crate::expr::kernels::text::{INLINE, Piece, TextOut, change_case, inline_case, is_inline_ascii, piece, sub_view, units};
+use crate::expr::kernels::text::{
+    INLINE, Piece, TextOut, change_case, inline_case, is_inline_ascii, piece, sub_view, units,
+};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::Typed;
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
@@ -122,10 +124,7 @@ fn end_length(n: i64) -> std::result::Result<usize, Code> {
 }
 
 /// Keeps the code units that `range` gives for a row.
-fn cut(
-    call: &Call<'_>,
-    range: impl Fn(usize, &str) -> std::result::Result<(usize, usize), Code>,
-) -> Result<Computed> {
+fn cut(call: &Call<'_>, range: impl Fn(usize, &str) -> std::result::Result<(usize, usize), Code>) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
     let mut out = TextOut::sharing(texts, call.rows);
     let mut faults = Faults::new();
@@ -274,7 +273,10 @@ pub(super) const REVERSE: FunctionDef = FunctionDef {
     name: "REVERSE",
     syntax: "REVERSE(text)",
     doc: "The text backwards.",
-    examples: &[example("REVERSE(\"Mountain Bike\")", "ekiB niatnuoM"), example("REVERSE(\"Touring Bike\")", "ekiB gniruoT")],
+    examples: &[
+        example("REVERSE(\"Mountain Bike\")", "ekiB niatnuoM"),
+        example("REVERSE(\"Touring Bike\")", "ekiB gniruoT"),
+    ],
     typing: same_length,
     kernel: |call| {
         let texts = Texts::new(&call.args[0])?;

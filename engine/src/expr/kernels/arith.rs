@@ -8,8 +8,8 @@ use super::{Computed, fault, is_valid, null_out};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::ast::BinaryOp;
-use crate::types::decimal::{self, POW10};
 use crate::types::DataType;
+use crate::types::decimal::{self, POW10};
 use arrow::array::types::*;
 use arrow::array::{ArrowPrimitiveType, PrimitiveArray};
 use arrow::buffer::NullBuffer;
@@ -330,9 +330,7 @@ where
         .collect();
     let mut faults = Faults::new();
     if raised {
-        faults.extend(
-            (0..rows).filter(|r| f(a.get(*r)).1 && is_valid(nulls.as_ref(), *r)).map(|row| fault(row, code)),
-        );
+        faults.extend((0..rows).filter(|r| f(a.get(*r)).1 && is_valid(nulls.as_ref(), *r)).map(|row| fault(row, code)));
     }
     let nulls = null_out(nulls, rows, &faults);
     let array = PrimitiveArray::<T>::try_new(values.into(), nulls)?.with_data_type(data_type.arrow());

@@ -124,9 +124,7 @@ fn texts(op: BinaryOp, a: Texts<'_>, b: Texts<'_>, rows: usize) -> BooleanBuffer
                 })
             }
         }
-        (Texts::Many(a), Texts::Many(b)) => {
-            BooleanBuffer::collect_bool(rows, |i| same_text(a, b, i) == wanted)
-        }
+        (Texts::Many(a), Texts::Many(b)) => BooleanBuffer::collect_bool(rows, |i| same_text(a, b, i) == wanted),
     }
 }
 
@@ -153,10 +151,9 @@ fn bytes(datum: &Datum, row: usize) -> Result<&[u8]> {
     match datum {
         Datum::Scalar(Value::Bytes(b)) => Some(&b[..]),
         Datum::Scalar(Value::Guid(g)) => Some(&g[..]),
-        Datum::Array(a) => a
-            .as_binary_view_opt()
-            .map(|a| a.value(row))
-            .or_else(|| a.as_fixed_size_binary_opt().map(|a| a.value(row))),
+        Datum::Array(a) => {
+            a.as_binary_view_opt().map(|a| a.value(row)).or_else(|| a.as_fixed_size_binary_opt().map(|a| a.value(row)))
+        }
         _ => None,
     }
     .ok_or_else(|| mismatch("byte string"))

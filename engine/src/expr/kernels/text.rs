@@ -271,8 +271,9 @@ mod tests {
             assert_eq!(units(text), wide.len());
             for from in 0..=wide.len() + 1 {
                 for to in from..=wide.len() + 2 {
-                    let expected =
-                        String::from_utf16_lossy(&wide[from.min(wide.len())..to.min(wide.len()).max(from.min(wide.len()))]);
+                    let expected = String::from_utf16_lossy(
+                        &wide[from.min(wide.len())..to.min(wide.len()).max(from.min(wide.len()))],
+                    );
                     let got = match piece(text, from, to) {
                         Piece::Bytes(a, b) => text[a..b].to_owned(),
                         Piece::Broken(s) => s,

@@ -21,8 +21,16 @@ fn names() -> Names {
             ("ui2", DataType::UI2, one(DataType::UI2, Value::UI2(5))),
             ("num", n(8, 2), one(n(8, 2), Value::Null)),
             ("date", DataType::Date, one(DataType::Date, Value::Timestamp(0))),
-            ("str50", DataType::Str { len: 50, code_page: 1252 }, one(DataType::Str { len: 50, code_page: 1252 }, Value::text("12345678"))),
-            ("str250", DataType::Str { len: 250, code_page: 1252 }, one(DataType::Str { len: 250, code_page: 1252 }, Value::text("abcdefgh,i"))),
+            (
+                "str50",
+                DataType::Str { len: 50, code_page: 1252 },
+                one(DataType::Str { len: 50, code_page: 1252 }, Value::text("12345678")),
+            ),
+            (
+                "str250",
+                DataType::Str { len: 250, code_page: 1252 },
+                one(DataType::Str { len: 250, code_page: 1252 }, Value::text("abcdefgh,i")),
+            ),
             ("wstr50", w(50), one(w(50), Value::text("abc"))),
             ("wstr80", w(80), one(w(80), Value::text("abc"))),
             ("null50", w(50), one(w(50), Value::Null)),

@@ -39,9 +39,9 @@ impl Environment for Names {
             return Err(Error::new(Owner::Package, crate::diag::codes::DTS_E_EXPREVALAMBIGUOUSVARIABLENNAME, "two"));
         }
         let found = self.variables.iter().find(|(n, ..)| *n == name);
-        found.map(|(_, ty, value)| (*ty, value.clone())).ok_or_else(|| {
-            Error::new(Owner::Package, crate::diag::codes::DTS_E_EXPREVALVARIABLENOTFOUND, "none")
-        })
+        found
+            .map(|(_, ty, value)| (*ty, value.clone()))
+            .ok_or_else(|| Error::new(Owner::Package, crate::diag::codes::DTS_E_EXPREVALVARIABLENOTFOUND, "none"))
     }
 
     fn lcid(&self) -> u32 {
