@@ -36,7 +36,7 @@ pub struct Locale {
 
 impl Locale {
     /// The locale of an LCID. Sort variants (the bits above 16) do not matter; a locale that the table lacks takes the
-    /// conventions of [`fallback`].
+    /// conventions of another one of its language, else of English (United States).
     pub fn of(lcid: u32) -> &'static Locale {
         let lcid = lcid & 0xFFFF;
         LOCALES.iter().find(|locale| locale.lcid == lcid).unwrap_or_else(|| fallback(lcid))

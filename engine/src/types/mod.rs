@@ -1,7 +1,7 @@
 //! The data types of SSIS and their Arrow form, scalar values, conversions.
 //!
 //! Conversions between text and numbers, dates, decimals, booleans and GUIDs are written once, here, and shared by cast
-//! operators, Data Conversion and the flat file components: [`parse`] reads text, [`format`] writes it, [`convert`] casts
+//! operators, Data Conversion and the flat file components: [`parse`] reads text, [`mod@format`] writes it, [`convert`] casts
 //! columns and single values, [`locale`] and [`code_page`] say what text looks like.
 
 pub mod calendar;

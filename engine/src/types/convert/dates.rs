@@ -34,11 +34,13 @@ pub(super) fn ticks(array: &ArrayRef, from: &DataType) -> Result<Vec<i64>> {
     };
     Ok(match from {
         DataType::Date | DataType::DbTimeStamp => {
-            primitive::<TimestampMicrosecondType>(array, from)?.values().iter().map(|v| v.wrapping_mul(10)).collect()
+            primitive::<TimestampMicrosecondType>(array, from)?.values().iter().map(|v| v.saturating_mul(10)).collect()
         }
-        DataType::DbDate => {
-            primitive::<Date32Type>(array, from)?.values().iter().map(|v| *v as i64 * TICKS_PER_DAY).collect()
-        }
+        DataType::DbDate => primitive::<Date32Type>(array, from)?
+            .values()
+            .iter()
+            .map(|v| (*v as i64).saturating_mul(TICKS_PER_DAY))
+            .collect(),
         DataType::DbTime => primitive::<Time32SecondType>(array, from)?
             .values()
             .iter()

@@ -12,7 +12,7 @@ mod tests;
 mod text;
 
 pub use matrix::can_cast;
-pub use text::TextLimit;
+pub use text::{TextLimit, until_nul};
 
 use super::parse::ParseError;
 use super::{DataType, Value, scalar};

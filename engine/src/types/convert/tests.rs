@@ -2,6 +2,7 @@ use super::matrix::all;
 use super::*;
 use crate::types::parse;
 use arrow::array::{AsArray, Int32Array, StringViewArray};
+use proptest::prelude::*;
 
 const EN: u32 = 1033;
 
@@ -280,6 +281,8 @@ fn casts_in_the_data_flow() {
         ("nText", "aä", "image", "6100E400"),
         ("image", "6100E400", "nText", "aä"),
         ("text(1252)", "aä", "image", "61E4"),
+        ("nText", "ab\0cd", "wstr(9)", "ab"),
+        ("nText", "ab\0cd", "text(1252)", "ab\0cd"),
         ("wstr(8)", "NULL", "i4", "NULL"),
     ] {
         assert_eq!(show(from, text, to, CastMode::DataFlow, EN), expected, "{from} {text:?} to {to}");
@@ -371,4 +374,74 @@ fn single_values() {
     assert_eq!(cast(Value::text("x"), "wstr(5)", "i4"), Err(codes::DTS_E_EXPREVALSTATIC_CASTFAILED));
     assert_eq!(cast(Value::Bool(true), "bool", "dbDate"), Err(codes::DTS_E_EXPREVALDATACONVERSIONNOTSUPPORTED));
     assert_eq!(cast(Value::text("abcdef"), "wstr(9)", "wstr(2)"), Ok(Value::text("ab")));
+}
+
+/// Any value of the physical form of a type, whether the type reaches it or not.
+fn any_value(data_type: DataType) -> BoxedStrategy<Value> {
+    use DataType as T;
+    match data_type {
+        T::Null => Just(Value::Null).boxed(),
+        T::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
+        T::I1 => any::<i8>().prop_map(Value::I1).boxed(),
+        T::I2 => any::<i16>().prop_map(Value::I2).boxed(),
+        T::I4 => any::<i32>().prop_map(Value::I4).boxed(),
+        T::I8 => any::<i64>().prop_map(Value::I8).boxed(),
+        T::UI1 => any::<u8>().prop_map(Value::UI1).boxed(),
+        T::UI2 => any::<u16>().prop_map(Value::UI2).boxed(),
+        T::UI4 => any::<u32>().prop_map(Value::UI4).boxed(),
+        T::UI8 => any::<u64>().prop_map(Value::UI8).boxed(),
+        T::R4 => any::<f32>().prop_map(Value::R4).boxed(),
+        T::R8 => any::<f64>().prop_map(Value::R8).boxed(),
+        T::Cy => any::<i64>().prop_map(|v| Value::Decimal(v as i128, 4)).boxed(),
+        T::Decimal { scale } | T::Numeric { scale, .. } => {
+            (any::<i128>(), 0u32..127).prop_map(move |(v, shift)| Value::Decimal(v >> shift, scale)).boxed()
+        }
+        T::DbDate => any::<i32>().prop_map(Value::Days).boxed(),
+        T::DbTime => any::<i32>().prop_map(|v| Value::Time(v as i64 * 1_000_000_000)).boxed(),
+        T::DbTime2 { .. } => any::<i64>().prop_map(Value::Time).boxed(),
+        T::Date | T::DbTimeStamp => any::<i64>().prop_map(Value::Timestamp).boxed(),
+        T::DbTimeStamp2 { .. } | T::FileTime => any::<i64>().prop_map(Value::Ticks).boxed(),
+        T::DbTimeStampOffset { .. } => any::<(i64, i16)>().prop_map(|(t, o)| Value::TicksOffset(t, o)).boxed(),
+        T::Guid => any::<[u8; 16]>().prop_map(Value::Guid).boxed(),
+        T::Bytes { .. } | T::Image => {
+            prop::collection::vec(any::<u8>(), 0..70).prop_map(|v| Value::Bytes(v.into())).boxed()
+        }
+        T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText => prop_oneof![
+            ".{0,60}",
+            "[-+]?[0-9]{1,30}([.,][0-9]{0,30})?",
+            "[0-9]{4}-[0-1][0-9]-[0-3][0-9]([T ][0-9:.]{8,16})?"
+        ]
+        .prop_map(Value::text)
+        .boxed(),
+    }
+}
+
+fn any_pair() -> impl Strategy<Value = (Value, DataType, DataType)> {
+    (prop::sample::select(all()), prop::sample::select(all()))
+        .prop_flat_map(|(from, to)| (any_value(from), Just(from), Just(to)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #[test]
+    fn any_value_is_cast_or_a_fault((value, from, to) in any_pair(), fast_parse: bool, lcid in prop::sample::select(vec![EN, 1031, 1036, 1041])) {
+        for mode in [CastMode::Expression, CastMode::DataFlow] {
+            let Ok(array) = scalar::array_of(&value, &from, 1) else { continue };
+            let Ok((result, faults)) = cast_array(&array, &from, &to, &CastOptions { lcid, fast_parse, mode }) else {
+                prop_assert!(!can_cast(&from, &to));
+                continue;
+            };
+            prop_assert_eq!(result.data_type(), &to.arrow());
+            prop_assert!(faults.len() <= 1);
+            prop_assert_eq!(result.is_null(0), faults.iter().any(|f| !f.truncation));
+            let found = scalar::value_at(&result, &to, 0).unwrap();
+            super::super::format::format_value(&found, &to, lcid);
+            if let (Value::Text(text), Ok(limit)) = (&found, TextLimit::of(&to)) && to != from {
+                prop_assert_eq!(limit.fit(text), text.len());
+            }
+            if let (Value::Decimal(v, _), DataType::Numeric { precision, .. }) = (&found, to) && to != from {
+                prop_assert!(crate::types::decimal::fit(*v, precision).is_some());
+            }
+        }
+    }
 }

@@ -78,23 +78,35 @@ impl TextLimit {
     }
 }
 
+/// The text up to its first NUL, where DT_STR and DT_WSTR end. For whoever brings text from outside into such a column.
+#[inline]
+pub fn until_nul(text: &str) -> &str {
+    match memchr::memchr(0, text.as_bytes()) {
+        Some(end) => &text[..end],
+        None => text,
+    }
+}
+
 fn strings(array: &ArrayRef) -> Result<&StringViewArray> {
     array.as_string_view_opt().ok_or_else(|| wrong_array(array, &DataType::NText))
 }
 
 /// Text to text: cuts to the length of the target, and puts `?` for what its code page lacks. An array that needs neither
-/// is shared.
+/// is shared. A stream (DT_TEXT, DT_NTEXT) may hold a NUL, where a string ends.
 pub(super) fn recode(cx: &mut Cx, array: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> {
     let texts = strings(array)?;
     let limit = TextLimit::of(to)?;
     // What came out of a code page goes back into it.
     let page = limit.page().filter(|page| CodePage::of(from.code_page()).as_ref() != Some(page) || !has_page(from));
     let mut scratch = Vec::new();
+    let nul = to.is_string() && from.is_blob();
     let lengths_fit = texts.lengths().all(|bytes| limit.takes_bytes(bytes));
     let changes = |text: &str, scratch: &mut Vec<u8>| {
-        !lengths_fit && limit.fit(text) < text.len() || page.is_some_and(|page| !page.has_all(text, scratch))
+        !lengths_fit && limit.fit(text) < text.len()
+            || page.is_some_and(|page| !page.has_all(text, scratch))
+            || nul && until_nul(text).len() < text.len()
     };
-    if lengths_fit && page.is_none() || !texts.iter().flatten().any(|text| changes(text, &mut scratch)) {
+    if lengths_fit && page.is_none() && !nul || !texts.iter().flatten().any(|text| changes(text, &mut scratch)) {
         return Ok(array.clone());
     }
     let mut builder = StringViewBuilder::with_capacity(texts.len());
@@ -103,6 +115,7 @@ pub(super) fn recode(cx: &mut Cx, array: &ArrayRef, from: &DataType, to: &DataTy
             builder.append_null();
             continue;
         };
+        let text = if nul { until_nul(text) } else { text };
         let text = match page {
             Some(page) => page.round_trip(text),
             None => text.into(),

@@ -99,7 +99,7 @@ pub fn timestamp_full(ticks: i64, out: &mut Vec<u8>) {
 
 /// DT_DBTIMESTAMPOFFSET: `yyyy-mm-dd hh:mm:ss[.fffffff] ±hh:mm` in local time, from ticks in UTC.
 pub fn timestamp_offset(ticks: i64, offset: i16, scale: u8, out: &mut Vec<u8>) {
-    timestamp(ticks + offset as i64 * 60 * calendar::TICKS_PER_SECOND, scale, out);
+    timestamp(ticks.saturating_add(offset as i64 * 60 * calendar::TICKS_PER_SECOND), scale, out);
     out.push(b' ');
     out.push(if offset < 0 { b'-' } else { b'+' });
     let minutes = offset.unsigned_abs() as u32;
