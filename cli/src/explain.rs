@@ -11,7 +11,7 @@ use std::io::Write;
 /// A package that has none; standard output.
 pub fn run(args: &ExplainArgs, out: &mut Out) -> CommandResult {
     let package = args.settings.open(&args.package)?;
-    let plan = package.explain().map_err(|e| Failure::InPackage(e, package.text().to_owned()))?;
+    let plan = package.explain().map_err(|e| Failure::InPackage(e, Box::new(package.clone())))?;
     out.write_all(plan.as_bytes())?;
     if !plan.ends_with('\n') {
         out.write_all(b"\n")?;

@@ -13,8 +13,8 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 pub enum Failure {
     /// The client says so.
     Client(dtsx::Error),
-    /// The same, with the text of the package for its findings.
-    InPackage(dtsx::Error, String),
+    /// The same, with the package that its findings are about.
+    InPackage(dtsx::Error, Box<dtsx::Package>),
     /// The arguments are wrong.
     Usage(String),
     /// Standard output is gone or full.
@@ -90,25 +90,31 @@ pub fn complain(failure: &Failure) -> ExitCode {
             note(format_args!("dtsx: {message}"));
             ExitCode::Usage
         }
-        Failure::Client(error) => complain_of(error, ""),
-        Failure::InPackage(error, text) => complain_of(error, text),
+        Failure::Client(error) => complain_of(error, None),
+        Failure::InPackage(error, package) => complain_of(error, Some(package)),
     }
 }
 
-fn complain_of(error: &dtsx::Error, text: &str) -> ExitCode {
-    let findings = error.findings();
-    if findings.is_empty() {
+fn complain_of(error: &dtsx::Error, package: Option<&dtsx::Package>) -> ExitCode {
+    if error.findings().is_empty() {
         note(format_args!("dtsx: {error}"));
-    } else {
-        let headline = match error {
-            dtsx::Error::NotLoaded { path, .. } => format!("{}: cannot be loaded", path.display()),
-            _ => "the package cannot run".to_owned(),
-        };
-        note(format_args!("dtsx: {headline}"));
-        let look = Look::of(&io::stderr());
-        for finding in findings {
-            let _ = io::stderr().lock().write_all(shown(finding, "package", text, look).as_bytes());
+        return error.exit_code();
+    }
+    let (file, text) = match (error, package) {
+        (dtsx::Error::NotLoaded { path, .. }, _) => {
+            note(format_args!("dtsx: {}: cannot be loaded", path.display()));
+            (path.display().to_string(), std::fs::read_to_string(path).unwrap_or_default())
         }
+        (_, Some(package)) => {
+            note("dtsx: the package cannot run");
+            (package.path().display().to_string(), package.text().to_owned())
+        }
+        _ => Default::default(),
+    };
+    let look = Look::of(&io::stderr());
+    for finding in error.findings() {
+        // Nobody reads it, then nobody does.
+        let _ = io::stderr().lock().write_all(shown(finding, &file, &text, look).as_bytes());
     }
     error.exit_code()
 }

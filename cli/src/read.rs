@@ -18,8 +18,8 @@ use std::io::{self, Write};
 /// A package that cannot be begun, a destination that it does not have; standard output.
 pub fn run(args: &ReadArgs, out: &mut Out) -> CommandResult {
     let package = args.settings.open(&args.package)?.reader(&args.destination);
-    let text = package.clone();
-    let in_package = |error: dtsx::Error| Failure::InPackage(error, text.text().to_owned());
+    let copy = package.clone();
+    let in_package = |error: dtsx::Error| Failure::InPackage(error, Box::new(copy.clone()));
     let mut execution = package.execute(args.resources.into()).map_err(in_package)?;
     cancel_on_interrupt(execution.cancel_token());
 

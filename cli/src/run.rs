@@ -40,8 +40,8 @@ pub fn run(args: &RunArgs, out: &mut Out) -> CommandResult {
 /// # Errors
 /// A package that cannot be begun, an engine that gives up; what the display says.
 pub fn pump(package: Package, options: RunOptions, display: &mut dyn Display) -> Result<Outcome, Failure> {
-    let text = package.clone();
-    let in_package = |error: dtsx::Error| Failure::InPackage(error, text.text().to_owned());
+    let copy = package.clone();
+    let in_package = |error: dtsx::Error| Failure::InPackage(error, Box::new(copy.clone()));
     let execution = package.execute(options).map_err(in_package)?;
     let cancel = execution.cancel_token();
     cancel_on_interrupt(cancel.clone());

@@ -61,6 +61,11 @@ pub(crate) fn info(loaded: &Loaded) -> PackageInfo {
     }
 }
 
+pub(crate) fn path(loaded: &Loaded) -> &Path {
+    let source = loaded.package.origin.as_ref().and_then(|origin| origin.source.path.as_deref());
+    source.unwrap_or(Path::new("package"))
+}
+
 pub(crate) fn text(loaded: &Loaded) -> &str {
     loaded.package.origin.as_ref().map_or("", |origin| origin.source.text.as_str())
 }

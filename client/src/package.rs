@@ -9,6 +9,7 @@ use crate::report::CheckReport;
 use crate::settings::Settings;
 use crate::tap::Tap;
 use dtsx_engine::run::RunOptions;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,6 +86,12 @@ impl OpenOptions {
     }
 }
 
+impl fmt::Debug for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Package").field("path", &self.path()).field("settings", &self.settings).finish()
+    }
+}
+
 impl Package {
     /// Reads the package at `path`.
     ///
@@ -97,6 +104,11 @@ impl Package {
     /// What the package says about itself.
     pub fn info(&self) -> PackageInfo {
         backend::info(&self.loaded)
+    }
+
+    /// The file that it came from.
+    pub fn path(&self) -> &Path {
+        backend::path(&self.loaded)
     }
 
     /// The text of the package file, in which the places of findings are.

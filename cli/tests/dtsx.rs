@@ -1,0 +1,95 @@
+//! `dtsx`: arguments to exit code and output.
+
+mod common;
+
+use common::{dtsx, package};
+
+#[test]
+fn usage_errors_are_6() {
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["run"],
+        &["run", "a.dtsx", "--set", "nothing"],
+        &["run", "a.dtsx", "--memory", "lots"],
+        &["run", "a.dtsx", "--tap", "x"],
+        &["read", "a.dtsx"],
+        &["check"],
+    ] {
+        let ran = dtsx(arguments);
+        assert_eq!(ran.code, 6, "{arguments:?}\n{}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_0() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let ran = dtsx(arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments:?}");
+    }
+    assert!(dtsx(&["run", "--help"]).stdout.contains("--dump-variables"));
+}
+
+#[test]
+fn a_missing_package_is_4() {
+    for command in ["run", "check", "explain"] {
+        let ran = dtsx(&[command, "no/such.dtsx"]);
+        assert_eq!(ran.code, 4, "{command}");
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains("no/such.dtsx"), "{command}");
+    }
+    assert_eq!(dtsx(&["read", "no/such.dtsx", "Rows"]).code, 4);
+    assert_eq!(dtsx(&["save", "no/such.dtsx", "b.dtsx"]).code, 4);
+}
+
+#[test]
+fn what_is_no_package_is_5_and_shown_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.dtsx");
+    std::fs::write(
+        &path,
+        "<?xml version=\"1.0\"?>\n<DTS:Executable xmlns:DTS=\"www.microsoft.com/SqlServer/Dts\">\n  <oops\n",
+    )
+    .unwrap();
+    let path = path.to_str().unwrap();
+    for command in ["run", "explain"] {
+        let ran = dtsx(&[command, path]);
+        assert_eq!(ran.code, 5, "{command}\n{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("DTS_E_LOADPACKAGEXMLFILE") && ran.stderr.contains("broken.dtsx:"),
+            "{}",
+            ran.stderr
+        );
+    }
+    let ran = dtsx(&["check", path]);
+    assert_eq!(ran.code, 5);
+    assert!(ran.stdout.contains("cannot be loaded") && ran.stdout.contains("<oops"), "{}", ran.stdout);
+    let ran = dtsx(&["check", path, "--format", "json"]);
+    assert_eq!(ran.code, 5);
+    assert!(
+        ran.stdout.contains("\"loaded\":false") && ran.stdout.contains("\"code\":\"0xC0011004\""),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn save_keeps_the_format_or_upgrades() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.dtsx");
+    let out = out.to_str().unwrap();
+    let format = |path: &str| {
+        let json = dtsx(&["check", path, "--format", "json"]).stdout;
+        let at = json.find("\"format_version\":").unwrap() + "\"format_version\":".len();
+        json[at..].split(',').next().unwrap().to_owned()
+    };
+    for (name, version) in [("derive_and_split_2005.dtsx", "2"), ("derive_and_split_2016.dtsx", "8")] {
+        assert_eq!(dtsx(&["save", &package(name), out]).code, 0, "{name}");
+        assert_eq!(format(out), version, "{name}");
+    }
+    assert_eq!(dtsx(&["save", &package("derive_and_split_2005.dtsx"), out, "--format-version", "8"]).code, 0);
+    assert_eq!(format(out), "8");
+    let ran = dtsx(&["save", &package("derive_and_split_2005.dtsx"), out, "--format-version", "7"]);
+    assert_eq!(ran.code, 6);
+    assert!(ran.stderr.contains("not in 7"), "{}", ran.stderr);
+}
