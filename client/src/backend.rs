@@ -1,50 +1,79 @@
-//! The one place where the client meets the loader and the engine.
+//! The one place where the client meets the loader, the components and the engine.
 
 use crate::counts::RowCounts;
 use crate::error::{Error, Result};
 use crate::event::Listener;
-use crate::execution::Outcome;
+use crate::execution::{Outcome, RunResult, Variable};
+use crate::listen::Forward;
 use crate::package::{OpenOptions, PackageInfo};
 use crate::reader::Channel;
-use crate::report::{CheckReport, Finding};
+use crate::report::{CheckReport, ExpressionTally, Finding, Place, Tally};
 use crate::settings::Settings;
-use dtsx_engine::diag::{Code, Diagnostic, Owner, Span};
-use dtsx_engine::run::{CancelToken, RunOptions};
+use crate::tap::{Tap, TapSink};
+use dtsx_components::catalog::{self, Catalog};
+use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
+use dtsx_engine::control::{self, ExecResult, Pipelines, Registry, RunRequest, TapRequest};
+use dtsx_engine::diag::{self, Code, Diagnostic, Severity, Span};
+use dtsx_engine::flow::FlowSpec;
+use dtsx_engine::run::{CancelToken, Expressions, PathMap, ReaderSink, RunOptions, Services};
+use dtsx_loader::compile::{self, CompileOptions, Compiled, ExpressionFinding, Report, Support};
 use dtsx_loader::dtsx::{self, LoadOptions};
 use dtsx_loader::model::{FormatVersion, Package};
+use dtsx_loader::project::Project;
 use dtsx_loader::{Fault, LoadError};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-fn missing() -> Error {
-    Error::Engine(dtsx_engine::diag::Error::new(Owner::Unsupported, None, "this build cannot compile packages yet"))
-}
+/// The canonical kind of the destination whose rows a client reads.
+const DATA_READER: &str = "Microsoft.DataReaderDestinationAdapter";
 
-/// A package that was read.
+/// A package that was read, and its project.
 pub(crate) struct Loaded {
     package: Package,
+    project: Option<Project>,
 }
 
 /// Reads a package and its project.
 pub(crate) fn load(options: &OpenOptions) -> Result<Loaded> {
-    let path = &options.path;
-    if let Err(e) = std::fs::metadata(path)
-        && e.kind() == std::io::ErrorKind::NotFound
-    {
-        return Err(Error::NotFound { path: path.clone(), reason: e.to_string() });
+    let limits = LoadOptions::default();
+    let Some(file) = &options.project else {
+        let package = load_package(&options.path, &limits)?;
+        let project = Project::beside(&options.path, &limits).map_err(|e| not_loaded(&options.path, *e))?;
+        return Ok(Loaded { package, project });
+    };
+    exists(file)?;
+    let project = Project::open(file, &limits).map_err(|e| not_loaded(file, *e))?;
+    // A package may be named as the project names it.
+    let name = options.path.to_string_lossy();
+    let listed = |p: &&dtsx_loader::project::ProjectPackage| p.name.eq_ignore_ascii_case(&name);
+    let path = match project.packages.iter().find(listed) {
+        Some(package) if !options.path.exists() => package.path.clone(),
+        _ => options.path.clone(),
+    };
+    Ok(Loaded { package: load_package(&path, &limits)?, project: Some(project) })
+}
+
+fn exists(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::NotFound { path: path.to_owned(), reason: e.to_string() })
+        }
+        _ => Ok(()),
     }
-    let package = dtsx::load(path, &LoadOptions::default()).map_err(|e| not_loaded(path, *e))?;
-    Ok(Loaded { package })
+}
+
+fn load_package(path: &Path, limits: &LoadOptions) -> Result<Package> {
+    exists(path)?;
+    dtsx::load(path, limits).map_err(|e| not_loaded(path, *e))
 }
 
 /// A load error as a finding in the file that it names.
 fn not_loaded(path: &Path, error: LoadError) -> Error {
     let path = error.file.clone().unwrap_or_else(|| path.to_owned());
-    let place = (error.line != 0).then_some(crate::report::Place {
-        line: error.line,
-        column: error.column,
-        span: Span { start: error.span.start, end: error.span.end },
-    });
+    let span = Span { start: error.span.start, end: error.span.end };
+    let place = (error.line != 0).then_some(Place { line: error.line, column: error.column, span });
     let diagnostic = Diagnostic::error(Code(error.code), error.object.unwrap_or_default(), error.message);
     let finding = Finding { place, ..Finding::new(diagnostic, "") };
     Error::NotLoaded { path, findings: vec![finding] }
@@ -70,16 +99,135 @@ pub(crate) fn text(loaded: &Loaded) -> &str {
     loaded.package.origin.as_ref().map_or("", |origin| origin.source.text.as_str())
 }
 
-pub(crate) fn check(_loaded: &Loaded, _settings: &Settings) -> CheckReport {
-    CheckReport::default()
+fn compile(loaded: &Loaded, settings: &Settings) -> Compiled {
+    let options = CompileOptions {
+        connects: settings.connects.clone(),
+        sets: settings.sets.clone(),
+        params: settings.params.clone(),
+        configurations: settings.configurations.clone(),
+        paths: paths(settings),
+    };
+    compile::compile(&loaded.package, loaded.project.as_ref(), &options)
 }
 
-pub(crate) fn validate(_loaded: &Loaded, _settings: &Settings) -> CheckReport {
-    CheckReport::default()
+fn paths(settings: &Settings) -> PathMap {
+    let mut map = PathMap::default();
+    for (from, to) in &settings.maps {
+        map.add(from, to);
+    }
+    map
 }
 
-pub(crate) fn explain(_loaded: &Loaded, _settings: &Settings) -> Result<String> {
-    Err(missing())
+/// What an execution is given: the kinds of this build, the counters, the taps.
+fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCounts) -> RunRequest {
+    let taps = taps.iter().map(|tap| TapRequest {
+        task: tap.task.clone(),
+        path_id: tap.path_id.clone(),
+        sink: Arc::new(TapSink::new(tap.file.clone())),
+    });
+    let flows = Pipelines::new(Arc::new(Catalog)).with_taps(taps.collect()).with_observer(Arc::new(counts.clone()));
+    let locale = plan.executables.first().and_then(|package| package.properties.int("LocaleID"));
+    let lcid = locale.and_then(|lcid| u32::try_from(lcid).ok()).unwrap_or_default();
+    let registry = Registry::new(Arc::new(flows), Arc::new(Expressions { lcid }));
+    RunRequest::new(services, Arc::new(registry))
+}
+
+/// Services for looking only: no lanes are needed.
+fn offline(settings: &Settings) -> diag::Result<Services> {
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() })?;
+    Ok(Services { paths: Arc::new(paths(settings)), ..services })
+}
+
+/// What this build has, by canonical kind.
+struct ThisBuild;
+
+impl Support for ThisBuild {
+    fn component(&self, kind: &str) -> bool {
+        catalog::find_component(kind).is_some()
+    }
+
+    fn task(&self, kind: &str) -> bool {
+        catalog::find_stock(kind).is_some_and(|stock| stock.supported())
+    }
+
+    fn connection(&self, kind: &str) -> bool {
+        catalog::find_stock(kind).is_some_and(|stock| stock.supported())
+    }
+}
+
+pub(crate) fn check(loaded: &Loaded, settings: &Settings) -> CheckReport {
+    let compiled = compile(loaded, settings);
+    let report = offline(settings).and_then(|services| {
+        let request = request(&compiled.plan, services, &[], &RowCounts::default());
+        compile::report(&compiled, &request, &ThisBuild)
+    });
+    let text = text(loaded);
+    let format_version = loaded.package.format.0;
+    match report {
+        Ok(report) => checked(report, format_version, text),
+        Err(error) => {
+            let mut findings = found(compiled.diagnostics, text);
+            findings.push(Finding::error(error.to_string()));
+            CheckReport { format_version, findings, ..CheckReport::default() }
+        }
+    }
+}
+
+fn found(diagnostics: Vec<Diagnostic>, text: &str) -> Vec<Finding> {
+    diagnostics.into_iter().map(|diagnostic| Finding::new(diagnostic, text)).collect()
+}
+
+fn checked(report: Report, format_version: u32, text: &str) -> CheckReport {
+    let mut findings = found(report.diagnostics, text);
+    for expression in report.expression_findings {
+        if let Some(finding) = of_expression(expression, text)
+            && !findings.iter().any(|known| known.is_error() && known.object == finding.object)
+        {
+            findings.push(finding);
+        }
+    }
+    let tally = |it: compile::Tally| Tally {
+        total: it.total,
+        supported: it.supported,
+        unsupported: it.unsupported.into_iter().collect(),
+    };
+    CheckReport {
+        format_version,
+        runnable: report.runnable,
+        tasks: tally(report.tasks),
+        components: tally(report.components),
+        connections: tally(report.connections),
+        expressions: ExpressionTally {
+            total: report.expressions.total,
+            compiled: report.expressions.compiled,
+            declared: report.expressions.declared,
+            typed_as_declared: report.expressions.typed_as_declared,
+        },
+        findings,
+    }
+}
+
+/// An expression that does not compile (perhaps of something disabled), or is typed otherwise than the package says.
+fn of_expression(it: ExpressionFinding, text: &str) -> Option<Finding> {
+    let message = match (it.error, it.types) {
+        (Some(error), _) => format!("the expression of \"{}\" does not compile: {error}", it.part),
+        (None, Some((declared, inferred))) => {
+            format!("the expression of \"{}\" is {inferred} here; the package declares {declared}", it.part)
+        }
+        (None, None) => return None,
+    };
+    Some(Finding {
+        severity: Severity::Information,
+        object: it.object,
+        place: it.span.and_then(|span| Place::find(span, text)),
+        ..Finding::error(message)
+    })
+}
+
+pub(crate) fn explain(loaded: &Loaded, settings: &Settings) -> Result<String> {
+    let compiled = compile(loaded, settings);
+    let request = request(&compiled.plan, offline(settings)?, &[], &RowCounts::default());
+    Ok(compile::explain(&compiled.plan, &request, &Catalog)?)
 }
 
 /// Writes a package as it is, or upgraded.
@@ -108,28 +256,105 @@ pub(crate) fn save(loaded: &Loaded, path: &Path, format_version: Option<u32>) ->
 
 /// Ready to run.
 pub(crate) struct Prepared {
-    cancel: CancelToken,
+    plan: Arc<PackagePlan>,
+    request: RunRequest,
+    counts: RowCounts,
 }
 
+/// Compiles and looks up everything that the settings name.
 pub(crate) fn prepare(
-    _loaded: &Loaded,
-    _settings: &Settings,
-    _options: RunOptions,
-    _readers: &[(String, Arc<Channel>)],
+    loaded: &Loaded,
+    settings: &Settings,
+    options: RunOptions,
+    readers: &[(String, Arc<Channel>)],
 ) -> Result<Prepared> {
-    Err(missing())
+    let compiled = compile(loaded, settings);
+    if !compiled.is_runnable() {
+        return Err(refusal(loaded, settings, compiled.diagnostics));
+    }
+    let plan = compiled.plan;
+    for tap in &settings.taps {
+        check_tap(&plan, tap)?;
+    }
+    for (name, _) in readers {
+        let is_it = |flow: &FlowSpec| flow.components.iter().any(|c| c.name == *name && c.kind == DATA_READER);
+        if !flows(&plan).any(is_it) {
+            return Err(Error::NoReader(name.clone()));
+        }
+    }
+    let sinks = readers.iter().map(|(name, channel)| (name.clone(), channel.clone() as Arc<dyn ReaderSink>));
+    let services = Services {
+        paths: Arc::new(paths(settings)),
+        readers: Arc::new(sinks.collect::<HashMap<_, _>>()),
+        ..Services::new(options)?
+    };
+    let counts = RowCounts::default();
+    let request = request(&plan, services, &settings.taps, &counts);
+    Ok(Prepared { plan, request, counts })
+}
+
+/// Why a package with errors does not run: because of what was set about it, if it compiles without; else because of
+/// itself.
+fn refusal(loaded: &Loaded, settings: &Settings, diagnostics: Vec<Diagnostic>) -> Error {
+    let bare = compile(loaded, &Settings { maps: settings.maps.clone(), ..Settings::default() });
+    match diagnostics.iter().find(|d| d.is_error() && !bare.diagnostics.contains(d)) {
+        Some(refused) => Error::Setting(refused.message.clone()),
+        None => Error::Invalid { findings: found(diagnostics, text(loaded)) },
+    }
+}
+
+fn flows(plan: &PackagePlan) -> impl Iterator<Item = &FlowSpec> {
+    plan.executables.iter().filter_map(|executable| match &executable.kind {
+        ExecutableKind::Task(task) => task.flow.as_deref(),
+        _ => None,
+    })
+}
+
+fn check_tap(plan: &PackagePlan, tap: &Tap) -> Result<()> {
+    let Some(flow) = flows(plan).find(|flow| flow.path.eq_ignore_ascii_case(&tap.task)) else {
+        return Err(Error::Setting(format!("the package has no data flow task {} to tap", tap.task)));
+    };
+    match control::find_output(flow, &tap.path_id) {
+        Some(_) => Ok(()),
+        None => Err(Error::Setting(format!("{} has no path {} to tap", tap.task, tap.path_id))),
+    }
 }
 
 impl Prepared {
     pub(crate) fn cancel(&self) -> CancelToken {
-        self.cancel.clone()
+        self.request.services.cancel.clone()
     }
 
     pub(crate) fn row_counts(&self) -> RowCounts {
-        RowCounts::default()
+        self.counts.clone()
     }
 
-    pub(crate) fn run(self, _listener: Arc<dyn Listener>) -> Result<Outcome> {
-        Err(missing())
+    /// Runs to the end on this thread.
+    pub(crate) fn run(self, listener: Arc<dyn Listener>) -> Result<Outcome> {
+        self.with(listener, control::run)
+    }
+
+    /// Validates only.
+    pub(crate) fn validate(self, listener: Arc<dyn Listener>) -> Result<Outcome> {
+        self.with(listener, control::validate_only)
+    }
+
+    fn with(
+        mut self,
+        listener: Arc<dyn Listener>,
+        work: impl FnOnce(&Arc<PackagePlan>, &RunRequest) -> diag::Result<control::Outcome>,
+    ) -> Result<Outcome> {
+        self.request.listeners.push(Arc::new(Forward(listener)));
+        let outcome = work(&self.plan, &self.request)?;
+        Ok(Outcome {
+            result: match outcome.result {
+                ExecResult::Success | ExecResult::Completion => RunResult::Success,
+                ExecResult::Failure => RunResult::Failure,
+                ExecResult::Canceled => RunResult::Cancelled,
+            },
+            variables: outcome.variables.into_iter().map(|(name, _, value)| Variable { name, value }).collect(),
+            rows: self.counts.snapshot(),
+            elapsed: (outcome.finished - outcome.started).to_std().unwrap_or(Duration::ZERO),
+        })
     }
 }

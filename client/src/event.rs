@@ -29,6 +29,10 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// PackageStart: validation went well, execution begins.
+    PackageStart,
+    /// PackageEnd.
+    PackageEnd,
     /// OnPreValidate.
     PreValidate,
     /// OnPostValidate.
@@ -85,6 +89,8 @@ impl EventKind {
     /// The name of the event, as event handlers and logs spell it.
     pub fn name(&self) -> &str {
         match self {
+            EventKind::PackageStart => "PackageStart",
+            EventKind::PackageEnd => "PackageEnd",
             EventKind::PreValidate => "OnPreValidate",
             EventKind::PostValidate => "OnPostValidate",
             EventKind::PreExecute => "OnPreExecute",
@@ -120,5 +126,14 @@ pub trait Listener: Send + Sync {
 impl<F: Fn(&Event) + Send + Sync> Listener for F {
     fn event(&self, event: &Event) {
         self(event);
+    }
+}
+
+/// All of them, one after the other.
+impl Listener for Vec<std::sync::Arc<dyn Listener>> {
+    fn event(&self, event: &Event) {
+        for listener in self {
+            listener.event(event);
+        }
     }
 }

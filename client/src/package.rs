@@ -167,9 +167,13 @@ impl Package {
         backend::check(&self.loaded, &self.settings)
     }
 
-    /// Validates as a run does before it begins: files and servers are touched, nothing is executed.
-    pub fn validate(&self) -> CheckReport {
-        backend::validate(&self.loaded, &self.settings)
+    /// Validates as a run does before it begins: files and servers are touched, events are raised, nothing is executed.
+    ///
+    /// # Errors
+    /// As [`Package::run`].
+    pub fn validate(&self, listeners: &[Arc<dyn Listener>]) -> Result<Outcome> {
+        let prepared = backend::prepare(&self.loaded, &self.settings, RunOptions::default(), &[])?;
+        prepared.validate(Arc::new(listeners.to_vec()))
     }
 
     /// The plan, for people: containers, tasks, pipelines, columns.

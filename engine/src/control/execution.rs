@@ -77,7 +77,19 @@ pub struct Outcome {
 /// # Errors
 /// An override that does not fit. Everything that goes wrong later is an event and a result.
 pub fn run(plan: &Arc<PackagePlan>, request: &RunRequest) -> Result<Outcome> {
-    run_inside(plan, request, None)
+    run_inside(plan, request, None, execute)
+}
+
+/// Validates a package as [`run`] does before it executes, raising the same events: files and servers are touched,
+/// nothing is executed.
+///
+/// # Errors
+/// As [`run`].
+pub fn validate_only(plan: &Arc<PackagePlan>, request: &RunRequest) -> Result<Outcome> {
+    run_inside(plan, request, None, |run, parent| {
+        let (failed, frame) = validate_package(run, parent);
+        (failed.unwrap_or(ExecResult::Success), frame)
+    })
 }
 
 /// Validates a package without touching files or servers, without events: everything that is wrong.
@@ -129,18 +141,23 @@ impl TaskCx {
             interactive: run.interactive,
             server_execution: run.server_execution,
         };
-        run_inside(plan, &request, Some(&self.frame))
+        run_inside(plan, &request, Some(&self.frame), execute)
     }
 }
 
-fn run_inside(plan: &Arc<PackagePlan>, request: &RunRequest, parent: Option<&Arc<Frame>>) -> Result<Outcome> {
+fn run_inside(
+    plan: &Arc<PackagePlan>,
+    request: &RunRequest,
+    parent: Option<&Arc<Frame>>,
+    work: impl FnOnce(&Arc<Run>, Option<&Arc<Frame>>) -> (ExecResult, Arc<Frame>),
+) -> Result<Outcome> {
     let run = Arc::new(prepare(plan, request, parent)?);
     if parent.is_none() {
         for listener in &run.listeners {
             listener.begin(&run.info);
         }
     }
-    let (result, frame) = execute(&run, parent);
+    let (result, frame) = work(&run, parent);
     let outcome = Outcome {
         result,
         execution_id: run.info.execution_id.clone(),
@@ -157,15 +174,22 @@ fn run_inside(plan: &Arc<PackagePlan>, request: &RunRequest, parent: Option<&Arc
     Ok(outcome)
 }
 
+/// Validates; says why not to go on.
+fn validate_package(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (Option<ExecResult>, Arc<Frame>) {
+    let frame = Frame::package(run.clone(), Phase::Validation, parent.cloned());
+    validate::validate(&frame);
+    let result = if frame.cancelled() {
+        Some(ExecResult::Canceled)
+    } else {
+        (frame.errors() > 0).then_some(ExecResult::Failure)
+    };
+    (result, frame)
+}
+
 /// Validation, then execution between PackageStart and PackageEnd.
 fn execute(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (ExecResult, Arc<Frame>) {
-    let validation = Frame::package(run.clone(), Phase::Validation, parent.cloned());
-    validate::validate(&validation);
-    if validation.cancelled() {
-        return (ExecResult::Canceled, validation);
-    }
-    if validation.errors() > 0 {
-        return (ExecResult::Failure, validation);
+    if let (Some(result), validation) = validate_package(run, parent) {
+        return (result, validation);
     }
     let frame = Frame::package(run.clone(), Phase::Execution, parent.cloned());
     tell(&frame, EventKind::PackageStart, 0);

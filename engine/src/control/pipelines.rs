@@ -66,8 +66,8 @@ impl Pipelines {
     }
 }
 
-/// The output that `Paths[component.output]` names.
-fn find_output(spec: &FlowSpec, path_id: &str) -> Option<(usize, usize)> {
+/// The component and output that `Paths[component.output]` names.
+pub fn find_output(spec: &FlowSpec, path_id: &str) -> Option<(usize, usize)> {
     let name = path_id.strip_prefix("Paths[")?.strip_suffix(']')?;
     spec.components.iter().enumerate().find_map(|(c, component)| {
         let output = name.strip_prefix(component.name.as_str())?.strip_prefix('.')?;
