@@ -11,6 +11,7 @@ use dtsx::{
 };
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 /// All of dtexec: arguments (without the program's name) to exit code.
@@ -118,16 +119,13 @@ fn verify(plain: &Plain, package: &Package) -> Result<(), String> {
 /// Validates and runs. The inner `Err` is the exit code of a package that did not come to run at all.
 fn run(plain: &Plain, package: Package, out: &mut Out) -> io::Result<Result<RunResult, ExitCode>> {
     let name = package.info().name;
-    if plain.validate || plain.warn_as_error {
-        let findings = package.validate().findings;
-        let bad = findings.iter().any(|f| f.is_error() || plain.warn_as_error && f.severity == Severity::Warning);
-        if plain.validate || bad {
-            report(plain, &findings, &name, out)?;
-            return Ok(Ok(if bad { RunResult::Failure } else { RunResult::Success }));
-        }
-    }
-    let mut console = Console { plain, out };
-    match pump(package, RunOptions::default(), &mut console) {
+    let done = if plain.validate || plain.warn_as_error { validated(plain, &package, out)? } else { Ok(None) };
+    let done = match done {
+        Ok(Some(result)) => return Ok(Ok(result)),
+        Ok(None) => pump(package, RunOptions::default(), &mut Console { plain, out }),
+        Err(error) => Err(Failure::Client(error)),
+    };
+    match done {
         Ok(outcome) => {
             if plain.sum {
                 for rows in &outcome.rows {
@@ -147,6 +145,33 @@ fn run(plain: &Plain, package: Package, out: &mut Out) -> io::Result<Result<RunR
         }
         Err(Failure::Usage(reason)) => Ok(Err(usage(&reason))),
     }
+}
+
+/// Validates only, for `/Validate` and `/WarnAsError`: the result, or `None` if there is nothing against running it.
+fn validated(plain: &Plain, package: &Package, out: &mut Out) -> io::Result<dtsx::Result<Option<RunResult>>> {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let keep = {
+        let events = events.clone();
+        move |event: &Event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone())
+    };
+    let outcome = match package.validate(&[Arc::new(keep)]) {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(Err(error)),
+    };
+    let events = events.lock().unwrap_or_else(PoisonError::into_inner);
+    let warned = events.iter().any(|event| matches!(event.kind, EventKind::Warning(_)));
+    let result = match outcome.result {
+        RunResult::Success if plain.warn_as_error && warned => RunResult::Failure,
+        result => result,
+    };
+    if result == RunResult::Success && !plain.validate {
+        return Ok(Ok(None));
+    }
+    let mut console = Console { plain, out };
+    for event in events.iter() {
+        console.event(event, &Vec::new)?;
+    }
+    Ok(Ok(Some(result)))
 }
 
 /// Findings, as if they were events.

@@ -151,7 +151,8 @@ impl Support for ThisBuild {
     }
 
     fn connection(&self, kind: &str) -> bool {
-        catalog::find_stock(kind).is_some_and(|stock| stock.supported())
+        catalog::find_stock(kind.split_once(':').map_or(kind, |(family, _)| family))
+            .is_some_and(|stock| stock.supported())
     }
 }
 
