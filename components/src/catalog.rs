@@ -4,7 +4,9 @@
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
 use crate::destinations::data_reader;
-use crate::transforms::{data_conversion, multicast, row_count, union_all};
+use crate::transforms::{
+    conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
+};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
@@ -12,8 +14,15 @@ use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 pub const SOURCES: &[&dyn ComponentKind] = &[];
 
 /// Components with inputs and outputs.
-pub const TRANSFORMS: &[&dyn ComponentKind] =
-    &[&data_conversion::DataConversion, &row_count::RowCount, &multicast::Multicast, &union_all::UnionAll];
+pub const TRANSFORMS: &[&dyn ComponentKind] = &[
+    &derived_column::DerivedColumn,
+    &data_conversion::DataConversion,
+    &copy_column::CopyColumn,
+    &row_count::RowCount,
+    &conditional_split::ConditionalSplit,
+    &multicast::Multicast,
+    &union_all::UnionAll,
+];
 
 /// Components without outputs, other than error outputs.
 pub const DESTINATIONS: &[&dyn ComponentKind] = &[&data_reader::DataReaderDestination];

@@ -1,6 +1,10 @@
 //! Components with inputs and outputs.
 
+pub mod conditional_split;
+pub mod copy_column;
 pub mod data_conversion;
+pub mod derived_column;
+mod expression;
 pub mod multicast;
 pub mod row_count;
 pub mod union_all;

@@ -112,8 +112,10 @@ impl Bench {
         flow.lineage_names = Arc::new(lineages.names);
         let variables = test.variables.iter().map(|(name, data_type, text)| {
             let value = match data_type {
-                t if t.is_integer() => Value::I8(text.parse().unwrap()),
-                _ => Value::text(text),
+                DataType::I4 => Value::I4(text.parse().unwrap()),
+                DataType::I8 => Value::I8(text.parse().unwrap()),
+                DataType::WStr { .. } => Value::text(text),
+                other => panic!("variables of type {other}"),
             };
             (name.clone(), (*data_type, value))
         });
