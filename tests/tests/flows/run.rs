@@ -4,7 +4,7 @@ use crate::text::{Cell, Column, FlowTest, Pairs, csv, dispositions, key};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use dtsx::rows::{RowFormat, append_rows, csv_header};
 use dtsx_components::catalog::Catalog;
-use dtsx_engine::batch::Batch;
+use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result};
 use dtsx_engine::events::{Events, Message};
@@ -15,6 +15,7 @@ use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Rows in a morsel of the test source: few, so that several lanes have something to do.
@@ -32,6 +33,8 @@ pub struct Way {
     pub threads: usize,
     pub chaos: bool,
     pub batch_rows: Option<usize>,
+    /// Rows that a batch holds beside each selected one, and that nobody may see: none, some, many.
+    pub decoys: usize,
 }
 
 /// Every way to run a test.
@@ -40,7 +43,9 @@ pub fn ways() -> Vec<Way> {
     for threads in [1, 2, 4] {
         for chaos in [false, true] {
             for batch_rows in [Some(3), None] {
-                ways.push(Way { threads, chaos, batch_rows });
+                for decoys in [0, 1, 3] {
+                    ways.push(Way { threads, chaos, batch_rows, decoys });
+                }
             }
         }
     }
@@ -84,10 +89,8 @@ impl Bench {
                 columns: taken.collect(),
                 ..Default::default()
             });
-            sources.insert(
-                kind.clone(),
-                &*Box::leak(Box::new(TestSource { morsels: morsels(&input.columns, &input.rows) })),
-            );
+            let source = TestSource { morsels: Arc::new(morsels(&input.columns, &input.rows)), decoys: Arc::default() };
+            sources.insert(kind.clone(), &*Box::leak(Box::new(source)));
             flow.components.push(ComponentSpec {
                 name: input.name.clone(),
                 path: format!(r"\Package\Flow\{}", input.name),
@@ -146,6 +149,7 @@ impl Bench {
     }
 
     pub fn run(&self, plan: &Arc<FlowPlan>, tapped: &[String], way: Way) -> Ran {
+        self.sources.values().for_each(|source| source.decoys.store(way.decoys, Ordering::SeqCst));
         let options = RunOptions {
             threads: way.threads,
             batch_rows: way.batch_rows,
@@ -295,8 +299,10 @@ impl Kinds for TestKinds<'_> {
 }
 
 /// A source of the rows of a test.
+#[derive(Clone)]
 struct TestSource {
-    morsels: Vec<Batch>,
+    morsels: Arc<Vec<Batch>>,
+    decoys: Arc<AtomicUsize>,
 }
 
 impl ComponentKind for TestSource {
@@ -309,17 +315,17 @@ impl ComponentKind for TestSource {
     }
 
     fn bind(&self, _spec: &ComponentSpec, _cx: &mut BindCx<'_>) -> Option<Bound> {
-        Some(Bound::Source(Box::new(TestSource { morsels: self.morsels.clone() })))
+        Some(Bound::Source(Box::new(self.clone())))
     }
 }
 
 impl Source for TestSource {
     fn open(&self, _cx: &OpenCx) -> Result<Box<dyn Fetch>> {
-        Ok(Box::new(Morsels { rest: self.morsels.clone().into_iter(), hesitate: false }))
+        Ok(Box::new(Morsels { rest: (*self.morsels).clone().into_iter(), hesitate: false }))
     }
 
     fn decoder(&self, _cx: &OpenCx, _outputs: &[Layout]) -> Result<Box<dyn Decode>> {
-        Ok(Box::new(PassOn))
+        Ok(Box::new(Among { decoys: self.decoys.load(Ordering::SeqCst) }))
     }
 }
 
@@ -340,12 +346,26 @@ impl Fetch for Morsels {
     }
 }
 
-struct PassOn;
+/// Puts decoys, copies of the rows that follow, among the rows.
+struct Among {
+    decoys: usize,
+}
 
-impl Decode for PassOn {
+impl Decode for Among {
     fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
-        let batch = morsel.downcast::<Batch>().unwrap();
-        out.put(0, Batch { seq, ..*batch });
+        let batch = Batch { seq, ..*morsel.downcast::<Batch>().unwrap() };
+        let (rows, step) = (batch.rows as u32, self.decoys as u32 + 1);
+        if step == 1 {
+            out.put(0, batch);
+            return Ok(());
+        }
+        let indices: Vec<u32> = (0..rows * step).map(|i| (i / step + i % step) % rows).collect();
+        let map = (0..rows * step).map(|i| i / step).collect();
+        let gathered = Batch { selection: Some(Arc::new(indices)), ..batch }.compact()?;
+        let selection = (0..rows).map(|row| row * step).collect();
+        let origin = RowOrigin { base: 0, map: Some(Arc::new(map)) };
+        out.put(0, Batch { selection: Some(Arc::new(selection)), origin, ..gathered });
+        out.set_rows_read(rows);
         Ok(())
     }
 }
