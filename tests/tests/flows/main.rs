@@ -107,7 +107,8 @@ fn judge(test: &FlowTest, bench: &Bench, ran: &Ran) -> Result<(), String> {
                     return Err(format!("failed with {name} {actual:?} and not {value}: {error}"));
                 }
             }
-            return Ok(());
+            let ended: Vec<&String> = ran.outputs.keys().collect();
+            return if ended.is_empty() { Ok(()) } else { Err(format!("ended in order after a failure: {ended:?}")) };
         }
     }
     for expected in &test.expected {

@@ -63,7 +63,7 @@ pub struct Bench {
 /// What a run came to.
 pub struct Ran {
     pub outcome: Result<()>,
-    /// By output, its header and rows; those of a DataReader destination are under [`READER`].
+    /// By output that ended in order, its header and rows; those of a DataReader destination are under [`READER`].
     pub outputs: HashMap<String, Table>,
     pub variables: Arc<TestVariables>,
 }
@@ -89,7 +89,11 @@ impl Bench {
                 columns: taken.collect(),
                 ..Default::default()
             });
-            let source = TestSource { morsels: Arc::new(morsels(&input.columns, &input.rows)), decoys: Arc::default() };
+            let source = TestSource {
+                morsels: Arc::new(morsels(&input.columns, &input.rows)),
+                fails: input.fails,
+                decoys: Arc::default(),
+            };
             sources.insert(kind.clone(), &*Box::leak(Box::new(source)));
             flow.components.push(ComponentSpec {
                 name: input.name.clone(),
@@ -169,11 +173,16 @@ impl Bench {
         let variables: Arc<dyn VariableAccess> = self.variables.clone();
         let events: Arc<dyn Events> = Arc::new(Silence);
         let outcome = execute(plan, &services, &variables, &events, &taps, None).map(|_| ());
-        let mut outputs: HashMap<String, Table> =
-            tapped.iter().cloned().zip(collected.iter().map(|c| c.0.lock().unwrap().table())).collect();
-        let client = client.0.lock().unwrap();
+        let mut outputs = HashMap::new();
+        for (name, collected) in tapped.iter().zip(&collected) {
+            let kept = collected.0.lock().unwrap();
+            if kept.ended {
+                outputs.insert(name.clone(), kept.table());
+            }
+        }
+        let client = &client.0.lock().unwrap().kept;
         if client.ended {
-            outputs.insert(READER.into(), client.kept.table());
+            outputs.insert(READER.into(), client.table());
         }
         Ran { outcome, outputs, variables: self.variables.clone() }
     }
@@ -302,6 +311,7 @@ impl Kinds for TestKinds<'_> {
 #[derive(Clone)]
 struct TestSource {
     morsels: Arc<Vec<Batch>>,
+    fails: bool,
     decoys: Arc<AtomicUsize>,
 }
 
@@ -321,7 +331,7 @@ impl ComponentKind for TestSource {
 
 impl Source for TestSource {
     fn open(&self, _cx: &OpenCx) -> Result<Box<dyn Fetch>> {
-        Ok(Box::new(Morsels { rest: (*self.morsels).clone().into_iter(), hesitate: false }))
+        Ok(Box::new(Morsels { rest: (*self.morsels).clone().into_iter(), fails: self.fails, hesitate: false }))
     }
 
     fn decoder(&self, _cx: &OpenCx, _outputs: &[Layout]) -> Result<Box<dyn Decode>> {
@@ -331,6 +341,7 @@ impl Source for TestSource {
 
 struct Morsels {
     rest: std::vec::IntoIter<Batch>,
+    fails: bool,
     hesitate: bool,
 }
 
@@ -342,7 +353,11 @@ impl Fetch for Morsels {
             waker.wake();
             return Ok(Step::Parked);
         }
-        Ok(self.rest.next().map_or(Step::Done, |batch| Step::More(Box::new(batch))))
+        match self.rest.next() {
+            Some(batch) => Ok(Step::More(Box::new(batch))),
+            None if self.fails => Err(Error::new(Owner::Data, Code(0xC020_2092), "the source fails")),
+            None => Ok(Step::Done),
+        }
     }
 }
 
@@ -375,6 +390,7 @@ impl Decode for Among {
 struct Kept {
     layout: Layout,
     batches: Vec<Batch>,
+    ended: bool,
 }
 
 impl Kept {
@@ -400,7 +416,6 @@ struct Client(Mutex<ClientState>);
 struct ClientState {
     kept: Kept,
     hesitate: bool,
-    ended: bool,
 }
 
 impl ReaderSink for Client {
@@ -420,7 +435,7 @@ impl ReaderSink for Client {
     }
 
     fn finish(&self) {
-        self.0.lock().unwrap().ended = true;
+        self.0.lock().unwrap().kept.ended = true;
     }
 }
 
@@ -463,6 +478,7 @@ impl Commit for Keep {
     }
 
     fn finish(&mut self) -> Result<()> {
+        self.kept.lock().unwrap().ended = true;
         Ok(())
     }
 }

@@ -26,7 +26,7 @@
 //! ErrorColumn after the columns that it lists. Columns are referred to as `#{In.name}` and `#{Out.name}`; in what is
 //! expected, ErrorCode may be hexadecimal and ErrorColumn a reference without `#{}`. Other sections: `[variables]` (`User::N i4 = 1`), `[fails]`
 //! (code, row, column, value, message), `[refused]` and `[warns]` (a code and a part of the message, a line each),
-//! `[expect OUT unordered]`, `[expect variables]`, and `[expect reader]`: what the client of a DataReader destination gets.
+//! `[input NAME fails]` (the source fails after its last row), `[expect OUT unordered]`, `[expect variables]`, and `[expect reader]`: what the client of a DataReader destination gets.
 
 use dtsx_engine::flow::{Disposition, Dispositions};
 use dtsx_engine::types::DataType;
@@ -57,6 +57,8 @@ pub struct Input {
     pub columns: Vec<(String, DataType)>,
     pub rows: Vec<Vec<Cell>>,
     pub uses: Vec<Column>,
+    /// Whether the source fails after its last row.
+    pub fails: bool,
 }
 
 #[derive(Default, Debug)]
@@ -172,7 +174,8 @@ fn section(head: &str, test: &mut FlowTest) -> At {
     match word {
         "component" => At::Component,
         "input" => {
-            test.inputs.push(Input { name: rest.into(), ..Input::default() });
+            let (name, fails) = rest.strip_suffix(" fails").map_or((rest, false), |name| (name, true));
+            test.inputs.push(Input { name: name.into(), fails, ..Input::default() });
             At::Input
         }
         "use" => {
