@@ -5,7 +5,7 @@
 
 use crate::destinations::data_reader;
 use crate::transforms::{
-    conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
+    character_map, conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
 };
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
@@ -18,6 +18,7 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &derived_column::DerivedColumn,
     &data_conversion::DataConversion,
     &copy_column::CopyColumn,
+    &character_map::CharacterMap,
     &row_count::RowCount,
     &conditional_split::ConditionalSplit,
     &multicast::Multicast,

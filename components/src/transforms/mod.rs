@@ -1,5 +1,6 @@
 //! Components with inputs and outputs.
 
+pub mod character_map;
 pub mod conditional_split;
 pub mod copy_column;
 pub mod data_conversion;
