@@ -9,5 +9,8 @@
 #![warn(missing_docs)]
 
 pub mod catalog;
+pub mod connections;
 pub mod destinations;
+mod shared;
+pub mod sources;
 pub mod transforms;
