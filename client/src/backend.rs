@@ -128,7 +128,9 @@ fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCou
     let flows = Pipelines::new(Arc::new(Catalog)).with_taps(taps.collect()).with_observer(Arc::new(counts.clone()));
     let locale = plan.executables.first().and_then(|package| package.properties.int("LocaleID"));
     let lcid = locale.and_then(|lcid| u32::try_from(lcid).ok()).unwrap_or_default();
-    let registry = Registry::new(Arc::new(flows), Arc::new(Expressions { lcid }));
+    let registry = Registry::new(Arc::new(flows), Arc::new(Expressions { lcid }))
+        .with_tasks(catalog::TASKS.iter().copied())
+        .with_enumerators(catalog::ENUMERATORS.iter().copied());
     RunRequest::new(services, Arc::new(registry))
 }
 

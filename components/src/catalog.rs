@@ -3,16 +3,16 @@
 //! Registration is these slices: no magic before `main`, a stable order, a place to jump to. [`STOCK`] names what
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
-use crate::destinations::{data_reader, flat_file as flat_file_destination};
-use crate::sources::flat_file;
+use crate::destinations::data_reader;
 use crate::transforms::{
     character_map, conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
 };
+use dtsx_engine::control::{EnumeratorKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
 /// Components without inputs.
-pub const SOURCES: &[&dyn ComponentKind] = &[&flat_file::FlatFileSourceComponent];
+pub const SOURCES: &[&dyn ComponentKind] = &[];
 
 /// Components with inputs and outputs.
 pub const TRANSFORMS: &[&dyn ComponentKind] = &[
@@ -27,14 +27,13 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
 ];
 
 /// Components without outputs, other than error outputs.
-pub const DESTINATIONS: &[&dyn ComponentKind] =
-    &[&data_reader::DataReaderDestination, &flat_file_destination::FlatFileDestinationComponent];
+pub const DESTINATIONS: &[&dyn ComponentKind] = &[&data_reader::DataReaderDestination];
 
-/// Tasks, by canonical name. Containers and the Data Flow Task are the engine's own.
-pub const TASKS: &[&str] = &[];
+/// Tasks. Containers and the Data Flow Task are the engine's own.
+pub const TASKS: &[&dyn TaskKind] = crate::tasks::ALL;
 
-/// Foreach enumerators, by canonical name.
-pub const ENUMERATORS: &[&str] = &[];
+/// Foreach enumerators.
+pub const ENUMERATORS: &[&dyn EnumeratorKind] = crate::enumerators::ALL;
 
 /// Connection managers, by canonical name. `ADO.NET` stands for every `ADO.NET:…`.
 pub const CONNECTIONS: &[&str] = &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE"];
@@ -78,8 +77,8 @@ impl Stock {
         match self.family {
             Family::Source | Family::Transform | Family::Destination => find_component(self.kind).is_some(),
             Family::Container => listed(OF_THE_ENGINE),
-            Family::Task => listed(OF_THE_ENGINE) || listed(TASKS),
-            Family::Enumerator => listed(ENUMERATORS),
+            Family::Task => listed(OF_THE_ENGINE) || TASKS.iter().any(|k| k.kind().eq_ignore_ascii_case(self.kind)),
+            Family::Enumerator => ENUMERATORS.iter().any(|k| k.kind().eq_ignore_ascii_case(self.kind)),
             Family::Connection => listed(CONNECTIONS),
             Family::LogProvider => listed(LOG_PROVIDERS),
         }
@@ -325,8 +324,20 @@ mod tests {
 
     #[test]
     fn everything_registered_is_stock() {
-        for name in [TASKS, ENUMERATORS, CONNECTIONS, LOG_PROVIDERS, OF_THE_ENGINE].concat() {
+        for name in [CONNECTIONS, LOG_PROVIDERS, OF_THE_ENGINE].concat() {
             assert!(find_stock(name).is_some_and(Stock::supported), "{name}");
+        }
+    }
+
+    #[test]
+    fn tasks_and_enumerators_are_stock_under_their_titles() {
+        let tasks = TASKS.iter().map(|k| (k.kind(), k.title(), k.properties()));
+        let enumerators = ENUMERATORS.iter().map(|k| (k.kind(), k.title(), k.properties()));
+        for (kind, title, properties) in tasks.chain(enumerators) {
+            let stock = find_stock(kind).unwrap_or_else(|| panic!("{kind} is not in STOCK"));
+            assert_eq!(stock.title, title);
+            assert!(stock.supported());
+            assert!(properties.iter().all(|p| p.doc.ends_with('.')), "{kind}: one sentence");
         }
     }
 

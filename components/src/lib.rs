@@ -9,8 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod catalog;
-pub mod connections;
 pub mod destinations;
-mod shared;
-pub mod sources;
+pub mod enumerators;
+pub mod tasks;
 pub mod transforms;

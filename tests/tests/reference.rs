@@ -1,7 +1,7 @@
 //! Keeps `docs/reference/parts.md` what the catalog says. `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes it
 //! anew.
 
-use dtsx_components::catalog::{Family, STOCK, components};
+use dtsx_components::catalog::{ENUMERATORS, Family, STOCK, TASKS, components};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_tests::root;
 use std::fmt::Write as _;
@@ -59,15 +59,26 @@ fn page() -> String {
     }
     page.push_str("\n# Properties of components\n");
     for component in components() {
-        let _ = write!(page, "\n## {}\n\n", component.title());
-        if component.properties().is_empty() {
-            page.push_str("None of its own.\n");
-            continue;
-        }
-        page.push_str("| property | type | default | |\n|---|---|---|---|\n");
-        component.properties().iter().for_each(|property| page.push_str(&property_row(property)));
+        properties(&mut page, component.title(), component.properties());
+    }
+    page.push_str("\n# Properties of tasks and enumerators\n");
+    for task in TASKS {
+        properties(&mut page, task.title(), task.properties());
+    }
+    for enumerator in ENUMERATORS {
+        properties(&mut page, enumerator.title(), enumerator.properties());
     }
     page
+}
+
+fn properties(page: &mut String, title: &str, properties: &[PropertyDef]) {
+    let _ = write!(page, "\n## {title}\n\n");
+    if properties.is_empty() {
+        page.push_str("None of its own.\n");
+        return;
+    }
+    page.push_str("| property | type | default | |\n|---|---|---|---|\n");
+    properties.iter().for_each(|property| page.push_str(&property_row(property)));
 }
 
 #[test]

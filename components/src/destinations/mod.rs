@@ -1,4 +1,3 @@
 //! Components where rows leave the flow.
 
 pub mod data_reader;
-pub mod flat_file;

@@ -64,10 +64,11 @@ fn settle(
     Ok(Datum::Scalar(value_at(&array, &node.ty, 0)?))
 }
 
-/// Two operands, how many rows to compute (1 of two values), and where either is NULL; None if one is a NULL value.
-type Pair = Option<(Datum, Datum, usize, Option<NullBuffer>)>;
-
-fn pair(parts: &[Typed; 2], frame: &Frame<'_>, faults: &mut Faults) -> Result<Pair> {
+fn pair(
+    parts: &[Typed; 2],
+    frame: &Frame<'_>,
+    faults: &mut Faults,
+) -> Result<Option<(Datum, Datum, usize, Option<NullBuffer>)>> {
     let a = eval(&parts[0], frame, faults)?;
     let b = eval(&parts[1], frame, faults)?;
     if a.is_null_scalar() || b.is_null_scalar() {

@@ -1,14 +1,14 @@
 //! Expressions outside data flows: property expressions, constraints, loops, variables.
 
-use crate::diag::{Error, Owner, Result};
+use crate::diag::{Error, Owner, Result, codes};
 use crate::expr::{self, Environment, EvalContext, ExprError, Reference};
 use crate::types::{DataType, Value};
-use crate::variables::{Evaluator, VariableAccess};
+use crate::variables::{Evaluator, VariableAccess, VariableType};
 
-/// Evaluates with [`crate::expr`].
+/// Evaluates with [`crate::expr`], in the locale of the container (System::LocaleID).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expressions {
-    /// Windows LCID, 0 for the invariant locale.
+    /// Windows LCID where the container has none, 0 for the invariant locale.
     pub lcid: u32,
 }
 
@@ -23,7 +23,12 @@ impl Environment for Variables<'_> {
     }
 
     fn variable(&self, name: &str) -> Result<(DataType, Value), Error> {
-        self.variables.read(name)
+        let (data_type, value) = self.variables.read(name)?;
+        if matches!(value, Value::Object(_)) || self.variables.type_of(name) == Some(VariableType::Object) {
+            let code = codes::DTS_E_EXPREVALVARIABLETYPENOTSUPPORTED;
+            return Err(Error::new(Owner::Package, code, code.message(&[&name])));
+        }
+        Ok((data_type, value))
     }
 
     fn lcid(&self) -> u32 {
@@ -41,24 +46,29 @@ fn said(error: &ExprError) -> Error {
 
 impl Expressions {
     fn names<'a>(&self, variables: &'a dyn VariableAccess) -> Variables<'a> {
-        Variables { variables, lcid: self.lcid }
+        let lcid = match variables.read("System::LocaleID") {
+            Ok((_, Value::I4(lcid))) => lcid.try_into().unwrap_or(self.lcid),
+            _ => self.lcid,
+        };
+        Variables { variables, lcid }
     }
+}
 
-    fn value(&self, program: &expr::Program) -> Result<(DataType, Value)> {
-        let value = program.eval_row(&EvalContext::new(self.lcid)).map_err(|e| said(&e))?;
-        Ok((program.data_type(), value))
-    }
+fn value(program: &expr::Program, lcid: u32) -> Result<(DataType, Value)> {
+    let value = program.eval_row(&EvalContext::new(lcid)).map_err(|e| said(&e))?;
+    Ok((program.data_type(), value))
 }
 
 impl Evaluator for Expressions {
     fn evaluate(&self, text: &str, variables: &dyn VariableAccess) -> Result<(DataType, Value)> {
-        let program = expr::compile(text, &self.names(variables)).map_err(|e| said(&e))?;
-        self.value(&program)
+        let names = self.names(variables);
+        value(&expr::compile(text, &names).map_err(|e| said(&e))?, names.lcid)
     }
 
     fn assignment(&self, text: &str, variables: &dyn VariableAccess) -> Result<(String, DataType, Value)> {
-        let (name, program) = expr::compile_assignment(text, &self.names(variables)).map_err(|e| said(&e))?;
-        let (data_type, value) = self.value(&program)?;
+        let names = self.names(variables);
+        let (name, program) = expr::compile_assignment(text, &names).map_err(|e| said(&e))?;
+        let (data_type, value) = value(&program, names.lcid)?;
         Ok((name, data_type, value))
     }
 

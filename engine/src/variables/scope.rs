@@ -68,6 +68,28 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether an assignment would compile, and its variable can be written.
+    ///
+    /// # Errors
+    /// As [`Scope::assign`], as far as it can be told without evaluating.
+    pub fn check_assignment(&self, text: &str) -> Result<()> {
+        let name = self.store.evaluator().check_assignment(text, self)?;
+        self.check_writable(&name).map_err(|e| assignment_error(&e, text, &name))
+    }
+
+    fn check_writable(&self, name: &str) -> Result<()> {
+        let (namespace, bare) = split(name);
+        if let Some(place) = self.find(name)? {
+            let variable = self.store.variable(place);
+            return if variable.read_only || variable.expression.is_some() { Err(read_only(name)) } else { Ok(()) };
+        }
+        if namespace.is_some_and(|n| self.store.parameter(n, bare).is_some()) {
+            return Err(read_only(name));
+        }
+        // A system variable says when it is assigned whether it may be.
+        if self.type_of(name).is_some() { Ok(()) } else { Err(not_found(name)) }
+    }
+
     /// The variables of the package container with their values, system variables left out: qualified name, type, value.
     /// A variable whose expression fails has NULL.
     pub fn snapshot(&self) -> Vec<(String, VariableType, Value)> {
@@ -112,24 +134,20 @@ impl Scope {
     /// Writes; the place of the variable if its change is to be told.
     fn store_value(&self, name: &str, value: Value) -> Result<Option<Place>> {
         let (namespace, bare) = split(name);
-        let read_only = || {
-            let code = codes::DTS_E_VARIABLEREADONLY;
-            Err(Error::new(Owner::Package, code, code.message(&[&name])))
-        };
         if let Some(place) = self.find(name)? {
             let variable = self.store.variable(place);
             if variable.read_only || variable.expression.is_some() {
-                return read_only();
+                return Err(read_only(name));
             }
             let value = variable.data_type.coerce(value, name)?;
             let changed = self.store.set_value(place, value);
             return Ok((changed && variable.raise_changed_event).then_some(place));
         }
         if namespace.is_none_or(|n| n == "System") && self.surroundings.system(bare).is_some() {
-            return if self.surroundings.set_system(bare, &value) { Ok(None) } else { read_only() };
+            return if self.surroundings.set_system(bare, &value) { Ok(None) } else { Err(read_only(name)) };
         }
         if namespace.is_some_and(|n| self.store.parameter(n, bare).is_some()) {
-            return read_only();
+            return Err(read_only(name));
         }
         match self.surroundings.outer() {
             Some(outer) => outer.write(name, value).map(|()| None),
@@ -186,6 +204,11 @@ impl VariableAccess for Scope {
         let system = namespace.is_none_or(|n| n == "System").then(|| self.surroundings.system(bare)).flatten();
         system.map(|(ty, _)| ty).or_else(|| self.surroundings.outer()?.type_of(name))
     }
+}
+
+fn read_only(name: &str) -> Error {
+    let code = codes::DTS_E_VARIABLEREADONLY;
+    Error::new(Owner::Package, code, code.message(&[&name]))
 }
 
 /// What an assignment in an expression says of a write that failed.

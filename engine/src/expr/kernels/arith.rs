@@ -10,9 +10,10 @@ use crate::diag::{Code, Result, codes};
 use crate::expr::ast::BinaryOp;
 use crate::types::DataType;
 use crate::types::decimal::{self, POW10};
-use arrow::array::PrimitiveArray;
 use arrow::array::types::*;
+use arrow::array::{ArrowPrimitiveType, PrimitiveArray};
 use arrow::buffer::NullBuffer;
+use arrow::datatypes::ArrowNativeType;
 use std::sync::Arc;
 
 /// Whether a float result that leaves the finite numbers is an overflow and not an infinity (unconfirmed).
@@ -313,7 +314,11 @@ fn unary_loop<T: Physical>(
     nulls: Option<NullBuffer>,
     f: impl Fn(T::Native) -> (T::Native, bool),
     code: Code,
-) -> Result<Computed> {
+) -> Result<Computed>
+where
+    T: ArrowPrimitiveType,
+    T::Native: ArrowNativeType,
+{
     let a = operand::<T>(datum)?;
     let mut raised = false;
     let values: Vec<T::Native> = (0..rows)

@@ -1,3 +1,0 @@
-//! Components where rows enter the flow.
-
-pub mod flat_file;
