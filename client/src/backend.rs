@@ -13,7 +13,7 @@ use crate::tap::{Tap, TapSink};
 use dtsx_components::catalog::{self, Catalog};
 use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
 use dtsx_engine::control::{self, ExecResult, Pipelines, Registry, RunRequest, TapRequest};
-use dtsx_engine::diag::{self, Code, Diagnostic, Severity, Span};
+use dtsx_engine::diag::{self, Code, Diagnostic, Severity, Span, codes};
 use dtsx_engine::flow::FlowSpec;
 use dtsx_engine::run::{CancelToken, Expressions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_loader::compile::{self, CompileOptions, Compiled, ExpressionFinding, Report, Support};
@@ -28,6 +28,10 @@ use std::time::Duration;
 
 /// The canonical kind of the destination whose rows a client reads.
 const DATA_READER: &str = "Microsoft.DataReaderDestinationAdapter";
+
+/// What is said of parts that neither SSIS nor this build has.
+const NOT_REGISTERED: [Code; 3] =
+    [codes::DTS_E_ERRORCOMPONENT, codes::DTS_E_TASKISEMPTY, codes::DTS_E_UNKNOWNCONNECTIONMANAGERTYPE];
 
 /// A package that was read, and its project.
 pub(crate) struct Loaded {
@@ -181,6 +185,8 @@ fn found(diagnostics: Vec<Diagnostic>, text: &str) -> Vec<Finding> {
 }
 
 fn checked(report: Report, format_version: u32, text: &str) -> CheckReport {
+    let alien = |d: &Diagnostic| d.is_error() && d.code.is_some_and(|code| NOT_REGISTERED.contains(&code));
+    let runnable = report.runnable && !report.diagnostics.iter().any(alien);
     let mut findings = found(report.diagnostics, text);
     for expression in report.expression_findings {
         if let Some(finding) = of_expression(expression, text)
@@ -196,7 +202,7 @@ fn checked(report: Report, format_version: u32, text: &str) -> CheckReport {
     };
     CheckReport {
         format_version,
-        runnable: report.runnable,
+        runnable,
         tasks: tally(report.tasks),
         components: tally(report.components),
         connections: tally(report.connections),

@@ -88,8 +88,9 @@ impl Project {
         if project.deployment == Deployment::Project {
             project.parameters = parameters_beside(&project.folder, options)?;
         }
-        for manager in managers {
-            project.connection_managers.push(read_connection_manager(&project.folder.join(manager), options)?);
+        // What is listed but not there is missed by whoever refers to it, and by nobody else.
+        for manager in managers.iter().map(|name| project.folder.join(name)).filter(|file| file.exists()) {
+            project.connection_managers.push(read_connection_manager(&manager, options)?);
         }
         Ok(project)
     }
