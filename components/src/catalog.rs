@@ -3,7 +3,8 @@
 //! Registration is these slices: no magic before `main`, a stable order, a place to jump to. [`STOCK`] names what
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
-use crate::destinations::data_reader;
+use crate::destinations::{data_reader, flat_file as flat_file_destination};
+use crate::sources::flat_file;
 use crate::transforms::{
     character_map, conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
 };
@@ -12,7 +13,7 @@ use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
 /// Components without inputs.
-pub const SOURCES: &[&dyn ComponentKind] = &[];
+pub const SOURCES: &[&dyn ComponentKind] = &[&flat_file::FlatFileSourceComponent];
 
 /// Components with inputs and outputs.
 pub const TRANSFORMS: &[&dyn ComponentKind] = &[
@@ -27,7 +28,8 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
 ];
 
 /// Components without outputs, other than error outputs.
-pub const DESTINATIONS: &[&dyn ComponentKind] = &[&data_reader::DataReaderDestination];
+pub const DESTINATIONS: &[&dyn ComponentKind] =
+    &[&data_reader::DataReaderDestination, &flat_file_destination::FlatFileDestinationComponent];
 
 /// Tasks. Containers and the Data Flow Task are the engine's own.
 pub const TASKS: &[&dyn TaskKind] = crate::tasks::ALL;

@@ -9,7 +9,10 @@
 #![warn(missing_docs)]
 
 pub mod catalog;
+pub mod connections;
 pub mod destinations;
 pub mod enumerators;
+mod shared;
+pub mod sources;
 pub mod tasks;
 pub mod transforms;

@@ -1,3 +1,4 @@
 //! Components where rows leave the flow.
 
 pub mod data_reader;
+pub mod flat_file;

@@ -1,0 +1,3 @@
+//! Connection managers: the typed form of what a package says about the world outside.
+
+pub mod flat_file;

@@ -1,0 +1,4 @@
+//! What several kinds have in common.
+
+pub(crate) mod files;
+pub(crate) mod text;

@@ -1,0 +1,3 @@
+//! Components where rows enter the flow.
+
+pub mod flat_file;
