@@ -1,4 +1,6 @@
 //! What several kinds have in common.
 
 pub(crate) mod files;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod text;

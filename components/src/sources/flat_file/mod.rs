@@ -76,7 +76,7 @@ impl ComponentKind for FlatFileSourceComponent {
 }
 
 /// Binds the source; `block` is the number of bytes read at a time.
-fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, block: usize) -> Option<FlatFileSource> {
+pub(crate) fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, block: usize) -> Option<FlatFileSource> {
     let format = crate::connections::flat_file::bind_format(spec, cx)?;
     let Some(port) = spec.outputs.iter().position(|o| !o.is_error) else {
         let code = codes::DTS_E_INCORRECTMINIMUMNUMBEROFOUTPUTS;
@@ -160,7 +160,7 @@ fn allows_fast_parse(data_type: &DataType) -> bool {
 }
 
 /// The Flat File Source, bound.
-struct FlatFileSource {
+pub(crate) struct FlatFileSource {
     plan: Arc<Plan>,
 }
 

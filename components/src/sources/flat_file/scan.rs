@@ -131,11 +131,13 @@ impl Scanner {
         let quote = u8x16::splat(self.qualifier.unwrap_or(0));
         let one_column = self.columns == 1;
         // Carries from word to word: inside a qualified value; the byte before was the first half of a row delimiter;
-        // it ended a field or the row (the block's start does); it was a closing qualifier.
+        // it ended a field or the row (the block's start does); it was a closing qualifier; a closing qualifier and the
+        // first half of a row delimiter, so that the second half must follow.
         let mut inside = 0u64;
         let mut first_half = 0u64;
         let mut boundary = 1u64;
         let mut closed = 0u64;
+        let mut must_end = 0u64;
         let mut strange = 0u64;
         let mut rows = 0usize;
         let words = (end - start).div_ceil(64);
@@ -145,8 +147,9 @@ impl Scanner {
             let valid = if at + 64 <= end { u64::MAX } else { (1u64 << (end - at)) - 1 };
             let mut column = equal(block, delimiter);
             let mut row_end = equal(block, row_last);
+            let mut first = 0;
             if TWO {
-                let first = equal(block, row_first);
+                first = equal(block, row_first);
                 row_end &= first << 1 | first_half;
                 first_half = first >> 63;
             }
@@ -157,7 +160,7 @@ impl Scanner {
             row_end &= valid;
             if QUALIFIED {
                 let quotes = equal(block, quote) & valid;
-                if quotes | inside != 0 {
+                if quotes | inside | closed | must_end != 0 {
                     let within = prefix_xor(quotes) ^ inside;
                     inside = ((within as i64) >> 63) as u64;
                     found &= !within;
@@ -166,14 +169,18 @@ impl Scanner {
                     let closes = quotes & !within;
                     let after_close = closes << 1 | closed;
                     strange |= opens & !((found << 1 | boundary) | after_close);
+                    strange |= after_close & !(found | quotes | first) & valid;
+                    if TWO {
+                        let half = after_close & first;
+                        strange |= (half << 1 | must_end) & !found & valid;
+                        must_end = half >> 63;
+                    }
                     let mut doubled = opens & after_close;
                     closed = closes >> 63;
                     while doubled != 0 {
                         ends.doubled.push(at as u32 + doubled.trailing_zeros());
                         doubled &= doubled - 1;
                     }
-                } else {
-                    closed = 0;
                 }
                 boundary = found >> 63;
             }
