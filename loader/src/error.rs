@@ -25,6 +25,8 @@ pub enum Fault {
     PersistenceError,
     /// A task, connection or enumerator has no data.
     MissingObjectData,
+    /// Two objects of a collection have the same name.
+    NameAlreadyAdded,
     /// The format is newer than this project, or no format at all.
     InvalidVersionNumber,
     /// The file is encrypted as a whole.
@@ -34,7 +36,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const TABLE: [(Fault, u32, &'static str); 10] = [
+    const TABLE: [(Fault, u32, &'static str); 11] = [
         (Fault::OpenPackageFile, 0xC001_1002, "DTS_E_OPENPACKAGEFILE"),
         (Fault::LoadPackageXml, 0xC001_1003, "DTS_E_LOADPACKAGEXML"),
         (Fault::LoadPackageXmlFile, 0xC001_1004, "DTS_E_LOADPACKAGEXMLFILE"),
@@ -42,6 +44,7 @@ impl Fault {
         (Fault::CantLoadFromNode, 0xC001_1001, "DTS_E_CANTLOADFROMNODE"),
         (Fault::PersistenceError, 0xC001_0018, "DTS_E_PERSISTENCEERROR"),
         (Fault::MissingObjectData, 0xC001_0022, "DTS_E_MISSINGOBJECTDATA"),
+        (Fault::NameAlreadyAdded, 0xC001_4100, "DTS_E_NAMEALREADYADDED"),
         (Fault::InvalidVersionNumber, 0xC001_700A, "DTS_E_INVALIDVERSIONNUMBER"),
         (Fault::PackageUnprotect, 0xC001_4036, "DTS_E_PACKAGEUNPROTECT"),
         (Fault::SavePackageFile, 0xC001_100F, "DTS_E_SAVEPACKAGEFILE"),

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 use dtsx_loader::dtsx::{self, LoadOptions};
-use dtsx_loader::model::{Disposition, Executable, Object, Package, Secret, Sort, Usage};
+use dtsx_loader::model::{
+    Component, Connection, ConnectionManager, Disposition, Executable, FlatFileColumn, Input, InputColumn, Object,
+    Output, OutputColumn, Package, Parameter, Path, Pipeline, Secret, Sort, Usage,
+};
 
 const NEW: &str = include_str!("fixtures/orders8.dtsx");
 const OLD: &str = include_str!("fixtures/orders3.dtsx");
@@ -62,6 +65,85 @@ fn the_old_package_brought_up_to_date_is_the_new_one() {
     assert_eq!(dtsx::difference(&upgraded, &expected).unwrap(), None);
     let again = load(&upgraded);
     assert_eq!(dtsx::difference(&upgraded, &dtsx::to_string(&again)).unwrap(), None);
+}
+
+/// The new package, spelled as another format spells its classes.
+fn respelled(version: &str, spellings: &[(&str, &str)]) -> String {
+    let text = NEW.replace("PackageFormatVersion\">8<", &format!("PackageFormatVersion\">{version}<"));
+    spellings.iter().fold(text, |text, (new, old)| {
+        assert!(text.contains(&format!("\"{new}\"")) || text.contains(&format!(">{new}<")), "{new}");
+        text.replace(&format!("\"{new}\""), &format!("\"{old}\"")).replace(&format!(">{new}<"), &format!(">{old}<"))
+    })
+}
+
+#[test]
+fn a_package_of_2012_becomes_a_new_one() {
+    let token = "Version=11.0.0.0, Culture=neutral, PublicKeyToken=89845dcd8080cc91";
+    let sql =
+        format!("Microsoft.SqlServer.Dts.Tasks.ExecuteSQLTask.ExecuteSQLTask, Microsoft.SqlServer.SQLTask, {token}");
+    let script = format!("Microsoft.SqlServer.Dts.Pipeline.ScriptComponentHost, Microsoft.SqlServer.TxScript, {token}");
+    let text = respelled(
+        "6",
+        &[
+            ("Microsoft.Package", "SSIS.Package.3"),
+            ("Microsoft.Pipeline", "{5918251B-2970-45A4-AB5F-01C3C588FE5A}"),
+            ("Microsoft.ExecuteSQLTask", &sql),
+            ("Microsoft.FlatFileSource", "{d23fd76b-f51d-420f-bbcb-19cbf6ac1ab4}"),
+            ("Microsoft.DerivedColumn", "DTSTransform.DerivedColumn.3"),
+            ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}"),
+            ("Microsoft.ScriptComponentHost", &script),
+            ("Microsoft.ForEachFileEnumerator", "DTS.ForEachFileEnumerator.3"),
+            ("Microsoft.LogProviderTextFile", "DTS.LogProviderTextFile.3"),
+        ],
+    );
+    let mut package = load(&text);
+    assert_eq!(dtsx::difference(&text, &dtsx::to_string(&package)).unwrap(), None);
+    dtsx::upgrade(&mut package);
+    assert_eq!(dtsx::difference(NEW, &dtsx::to_string(&package)).unwrap(), None);
+}
+
+#[test]
+fn a_package_made_in_code_can_be_saved_and_loaded() {
+    let mut pipeline = Pipeline::default();
+    let mut source = Component::new("Microsoft.FlatFileSource", "Read");
+    source.connections.push(Connection::new("FlatFileConnection", "Package.ConnectionManagers[In]"));
+    let mut output = Output::new("Rows");
+    output.columns.push(OutputColumn::new("Name", "wstr", 50));
+    source.outputs.push(output);
+    let lineage = pipeline.add("Package\\Flow", source).outputs[0].columns[0].lineage_id().to_owned();
+    let mut target = Component::new("Microsoft.DataReaderDestinationAdapter", "Give");
+    let mut input = Input::new("In");
+    input.columns.push(InputColumn::new("Name", &lineage));
+    target.inputs.push(input);
+    target.set_value("ReadTimeout", "System.Int32", "30000");
+    pipeline.add("Package\\Flow", target);
+    let ends = ["Package\\Flow\\Read.Outputs[Rows]", "Package\\Flow\\Give.Inputs[In]"];
+    pipeline.paths.push(Path::new("Rows", ends[0], ends[1]));
+
+    let mut package = Package::new("Made");
+    let columns = vec![FlatFileColumn::delimited("Name", 130, 50, "\r\n")];
+    package.root.connection_managers.push(ConnectionManager::flat_file("In", "in.csv", columns));
+    package.root.parameters.push(Parameter::new("Folder", 8, "/data"));
+    package.root.executables.push(Executable::data_flow("Flow", pipeline));
+    let mut handler = Executable::event_handler("OnError");
+    handler.executables.push(Executable::for_loop("Again", "@i = 0", "@i < 3", "@i = @i + 1"));
+    package.root.event_handlers.push(handler);
+
+    let again = load(&dtsx::to_string(&package));
+    let root = &again.root;
+    assert_eq!(root.connection_managers[0].ref_id(), "Package.ConnectionManagers[In]");
+    assert_eq!(root.connection_managers[0].data().unwrap().columns[0].delimiter(), "\r\n");
+    assert_eq!(root.parameters[0].value(), Some("/data"));
+    assert_eq!(root.event_handlers[0].executables[0].sort(), Sort::ForLoop);
+    assert_eq!(root.event_handlers[0].executables[0].ref_id(), "Package.EventHandlers[OnError]\\Again");
+    assert!(again.walk().iter().all(|(_, executable)| executable.dtsid().len() == 38));
+    let pipeline = root.executables[0].pipeline().unwrap();
+    assert_eq!(pipeline.components[1].kind(), "Microsoft.DataReaderDestinationAdapter");
+    let index = pipeline.index();
+    assert_eq!(index.outputs[ends[0]].component, 0);
+    assert_eq!(index.inputs[ends[1]].component, 1);
+    let column = &pipeline.components[1].inputs[0].columns[0];
+    assert_eq!(pipeline.output_column(index.lineages[column.lineage_id()]).unwrap().length(), 50);
 }
 
 #[test]
@@ -206,6 +288,13 @@ fn faults_say_what_and_where() {
             Some("\\Package\\Each file\\Count"),
         ),
         ("length=\"50\"", "length=\"long\"", "DTS_E_PERSISTENCEERROR", 0xC001_0018, Some("\\Package\\Each file\\Load")),
+        (
+            "DTS:ObjectName=\"HasFolder\"",
+            "DTS:ObjectName=\"Folder\"",
+            "DTS_E_NAMEALREADYADDED",
+            0xC001_4100,
+            Some("\\Package"),
+        ),
         ("<DTS:Executable xmlns", "<DTS:Package xmlns", "DTS_E_LOADPACKAGEXML", 0xC001_1003, None),
     ];
     for (from, to, name, code, object) in table {

@@ -1,5 +1,7 @@
 //! The checks on values that the original makes while it loads: numbers must be numbers, booleans booleans, and hosted
-//! objects must have their data.
+//! objects must have their data, and names be unique.
+
+use std::collections::HashSet;
 
 use super::table::{self, Row};
 use crate::error::{Fault, LoadError, Result};
@@ -51,6 +53,11 @@ impl Checker {
                 self.value("DataType", value.attr("DataType").unwrap_or_default(), "DTS:VariableValue", value.span);
             }
         }
+        self.unique(&executable.executables, |object| object.name().to_owned());
+        self.unique(&executable.connection_managers, |object| object.name().to_owned());
+        self.unique(&executable.variables, |object| object.qualified_name());
+        self.unique(&executable.parameters, |object| object.name().to_owned());
+        self.unique(&executable.event_handlers, |object| object.event_name().to_owned());
         if let Some(enumerator) = &executable.enumerator {
             self.has_data(enumerator.object_data.is_some(), enumerator, enumerator.creation_name());
         }
@@ -96,6 +103,24 @@ impl Checker {
                 self.value(property.name(), property.value(), node, property.span);
                 return;
             }
+        }
+    }
+
+    /// Names are unique in a collection. They are compared as they are written; objects without a name have none.
+    fn unique<T: Object>(&mut self, objects: &[T], name_of: impl Fn(&T) -> String) {
+        if self.fault.is_some() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        for object in objects {
+            let name = name_of(object);
+            if name.is_empty() || seen.insert(name.clone()) {
+                continue;
+            }
+            let message = format!(
+                "The object cannot be added because another object with the same name already exists in the collection: {name}"
+            );
+            self.fault.get_or_insert((Fault::NameAlreadyAdded, message, object.span()));
         }
     }
 

@@ -26,7 +26,8 @@ use crate::model::Package;
 pub struct LoadOptions {
     /// The largest file, in bytes.
     pub max_bytes: usize,
-    /// The deepest nesting of elements.
+    /// The deepest nesting of elements. Objects that stand in each other are dropped, copied and compared by recursion,
+    /// which this bounds: the default fits a stack of 2 MB, a larger one asks for a larger stack.
     pub max_depth: usize,
 }
 

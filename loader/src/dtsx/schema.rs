@@ -427,14 +427,16 @@ fn attributes(base: &Base, is_dts: bool, style: Style) -> Vec<Attribute> {
         })
         .collect();
     if base.span.is_empty() {
-        // Made in code: the designer's order, which is by name with the refId first.
-        let rank = |attribute: &Attribute| {
-            let name = &attribute.name;
-            (name.namespace() != Namespace::Declaration, name.local() != "refId", name.local().to_ascii_lowercase())
-        };
-        attributes.sort_by_key(rank);
+        // Made in code: the designer's order.
+        attributes.sort_by_cached_key(|attribute| designer_rank(&attribute.name));
     }
     attributes
+}
+
+/// The order in which the designer writes attributes: declarations, the refId, the others by name.
+pub(super) fn designer_rank(name: &Name) -> (bool, bool, String) {
+    let is_declaration = name.namespace() == Namespace::Declaration;
+    (!is_declaration, name.local() != "refId", name.local().to_ascii_lowercase())
 }
 
 /// Writes the children of one object in the order of its layout.

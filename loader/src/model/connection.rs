@@ -145,7 +145,7 @@ object!(dts ConnectionData {
     /// Text file: text qualifier, escaped as in the file.
     text text_qualifier set_text_qualifier "TextQualifier";
     /// Text file: a row delimiter ends a row even before its last column. The designer of 2012 and later leaves `True`
-    /// out; files of formats 2 and 3 have no such property and behave as `False`.
+    /// out; files of formats 2 and 3 have no such property, and the upgrade writes what they meant.
     flag always_check_for_row_delimiters set_always_check_for_row_delimiters "AlwaysCheckForRowDelimiters" = true;
     /// File: 0 existing file, 1 create file, 2 existing folder, 3 create folder.
     int file_usage_type set_file_usage_type "FileUsageType" = 0;

@@ -203,6 +203,11 @@ impl PropertyList {
         self.items.retain(keep);
     }
 
+    /// Puts the properties into another order; those of the same rank keep theirs.
+    pub(crate) fn sort_by<K: Ord>(&mut self, rank: impl Fn(&Property) -> K) {
+        self.items.sort_by_cached_key(rank);
+    }
+
     /// All properties in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Property> {
         self.items.iter()

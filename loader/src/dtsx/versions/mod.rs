@@ -6,6 +6,7 @@
 
 mod pipeline;
 
+use super::schema::designer_rank;
 use super::table::{self, Kind, Row};
 use crate::ids;
 use crate::model::{
@@ -190,10 +191,21 @@ fn constraint_to_attributes(
     let from = from.unwrap_or_else(|| constraint.from().to_owned());
     let to = to.unwrap_or_else(|| constraint.to().to_owned());
     constraint.set_ends(&from, &to);
+    designer_order(&mut constraint.base);
 }
 
 fn set_ref_id(base: &mut Base, ref_id: &str) {
     base.properties.set(Name::dts("refId"), ref_id);
+    designer_order(base);
+}
+
+/// Attributes in the order in which the designer writes them.
+fn designer_order(base: &mut Base) {
+    base.properties.sort_by(|property| match property.form() {
+        // Elements keep their order.
+        Form::Element(_) => None,
+        Form::Attribute | Form::Unset => Some(designer_rank(property.qualified_name())),
+    });
 }
 
 /// Property elements to attributes: words for booleans, nothing for defaults, and the order of the newest format.
@@ -218,6 +230,10 @@ fn to_attributes(base: &mut Base, rows: &'static [Row]) {
         std::mem::swap(property, &mut attribute);
     }
     base.layout.forget_order();
+    // The columns of files have an order of their own, which is the same in all formats.
+    if !std::ptr::eq(rows, table::FLAT_FILE_COLUMN) && !std::ptr::eq(rows, table::CONNECTION) {
+        designer_order(base);
+    }
 }
 
 /// A value as attributes have it, and whether it is the default.

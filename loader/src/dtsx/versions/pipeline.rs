@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::schema::designer_rank;
 use super::super::table;
 use crate::ids;
 use crate::model::{Base, CustomProperty, Name, Node, OutputColumn, Pipeline};
@@ -67,6 +68,9 @@ pub(super) fn numbers_to_ref_ids(pipeline: &mut Pipeline, task: &str, managers: 
     }
 
     let numbers = give_ref_ids(pipeline, task);
+    pipeline.each_identified(&mut |base| {
+        base.properties.sort_by(|property| designer_rank(property.qualified_name()));
+    });
     let of = |number: &str| numbers.get(number.trim()).cloned();
     let refer = |base: &mut Base, names: &[&str]| {
         for name in names {
@@ -169,6 +173,7 @@ fn tidy(base: &mut Base, drop: &[&str]) {
 fn properties(properties: &mut [CustomProperty], of: &impl Fn(&str) -> Option<String>) {
     for property in properties {
         tidy(&mut property.base, &[]);
+        property.base.properties.sort_by(|attribute| designer_rank(attribute.qualified_name()));
         if !property.contains_id() {
             continue;
         }
