@@ -217,18 +217,41 @@ struct Excerpt<'a> {
 /// Characters shown before and after the beginning of the place.
 const WINDOW: (usize, usize) = (40, 120);
 
+/// Attributes that tell which object a tag is about, the best first.
+const NAMING: [&str; 3] = ["ObjectName=", " name=", "refId="];
+
 impl<'a> Excerpt<'a> {
     fn new(file: &'a str, text: &'a str, place: dtsx::Place) -> Option<Excerpt<'a>> {
+        let place = telling_line(text, place);
         let at = place.span.start as usize;
         let before = text.get(..at)?;
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         let line_end = text[at..].find(['\n', '\r']).map_or(text.len(), |n| at + n);
-        let start =
-            text[line_start..at].char_indices().rev().nth(WINDOW.0 - 1).map_or(line_start, |(n, _)| line_start + n);
+        let window = text[line_start..at].char_indices().rev().nth(WINDOW.0 - 1);
+        let start = window.map_or(line_start, |(n, _)| line_start + n);
         let end = text[at..line_end].char_indices().nth(WINDOW.1).map_or(line_end, |(n, _)| at + n);
         let label_end = (place.span.end as usize).clamp(at, end);
         Some(Excerpt { file, line: &text[start..end], start, label: (at, label_end - at).into(), place })
     }
+}
+
+/// The designer puts each attribute on a line of its own: of a tag that covers several lines, the one with the name of the
+/// object says more than the first.
+fn telling_line(text: &str, place: dtsx::Place) -> dtsx::Place {
+    let (start, end) = (place.span.start as usize, place.span.end as usize);
+    let Some(tag) = text.get(start..end).filter(|tag| tag.contains('\n')) else { return place };
+    let first_line = tag.find('\n').unwrap_or(tag.len());
+    if NAMING.iter().any(|name| tag[..first_line].contains(name)) {
+        return place;
+    }
+    let attribute = NAMING.iter().find_map(|name| tag.find(name));
+    let line = attribute.map(|at| {
+        let from = tag[..at].rfind('\n').map_or(0, |n| n + 1);
+        let from = from + (tag[from..].len() - tag[from..].trim_start().len());
+        let to = tag[at..].find(['\n', '\r']).map_or(tag.len(), |n| at + n);
+        dtsx::Span { start: (start + from) as u32, end: (start + to) as u32 }
+    });
+    line.and_then(|span| dtsx::Place::find(span, text)).unwrap_or(place)
 }
 
 impl SourceCode for Excerpt<'_> {
@@ -281,6 +304,14 @@ mod tests {
         ] {
             assert!(shown.contains(part), "no {part:?} in\n{shown}");
         }
+    }
+
+    #[test]
+    fn a_tag_over_several_lines_is_shown_by_its_name() {
+        let text = "<a>\n  <task\n    kind=\"k\"\n    DTS:ObjectName=\"Load\"\n    x=\"1\">\n</a>\n";
+        let tag = &text[text.find("<task").unwrap()..text.find(">\n</a>").unwrap() + 1];
+        let shown = shown(&finding(text, tag), "p.dtsx", text, Look::plain());
+        assert!(shown.contains("p.dtsx:4:5") && shown.contains("DTS:ObjectName=\"Load\""), "{shown}");
     }
 
     #[test]

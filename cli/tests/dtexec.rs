@@ -55,3 +55,32 @@ fn verification_keeps_another_package_from_running() {
         assert!(ran.stdout.contains("DTSER_FAILURE (1)"), "{}", ran.stdout);
     }
 }
+
+#[test]
+fn a_run_is_reported_as_dtexec_does() {
+    let path = package("containers_2016.dtsx");
+    let without_flow = r"\Package\Report\Write.Properties[Disable];True";
+    let ran = dtexec(&["/F", &path, "/Set", without_flow, "/Set", "\\Package.Variables[User::Sum].Value;\"0\""]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let at = lines.iter().position(|l| *l == "DTExec: The package execution returned DTSER_SUCCESS (0).").unwrap();
+    for (line, start) in lines[at + 1..].iter().zip(["Started:  ", "Finished: ", "Elapsed:  "]) {
+        assert!(line.starts_with(start), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_failure_has_blocks_of_code_source_and_description() {
+    let path = package("containers_2016.dtsx");
+    // A loop whose condition divides by zero.
+    let broken = "\\Package\\One to five.Properties[EvalExpression];1/0 == 1";
+    let ran = dtexec(&["/F", &path, "/Set", broken, "/Rep", "E"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    for part in ["Error: ", "   Code: 0xC00", "   Source: ", "   Description: ", "End Error", "DTSER_FAILURE (1)"] {
+        assert!(ran.stdout.contains(part), "no {part:?} in\n{}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("Progress:"), "{}", ran.stdout);
+    let quiet = dtexec(&["/F", &path, "/Set", broken, "/Rep", "N"]);
+    assert_eq!(quiet.code, 1);
+    assert!(!quiet.stdout.contains("Error:") && quiet.stdout.contains("DTSER_FAILURE (1)"), "{}", quiet.stdout);
+}

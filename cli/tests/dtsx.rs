@@ -93,3 +93,69 @@ fn save_keeps_the_format_or_upgrades() {
     assert_eq!(ran.code, 6);
     assert!(ran.stderr.contains("not in 7"), "{}", ran.stderr);
 }
+
+/// The package with loops and constraints, without the data flow in it.
+const WITHOUT_FLOW: [&str; 2] = ["--set", r"\Package\Report\Write.Properties[Disable]=True"];
+
+#[test]
+fn a_run_shows_lines_and_dumps_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = folder.path().join("variables.json");
+    let path = package("containers_2016.dtsx");
+    let ran = dtsx(&["run", &path, WITHOUT_FLOW[0], WITHOUT_FLOW[1], "--dump-variables", variables.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    for line in [r"start   \Package\Report\Say", r"done    \Package\One to five in ", "success in "] {
+        assert!(ran.stderr.contains(line), "no {line:?} in\n{}", ran.stderr);
+    }
+    let text = std::fs::read_to_string(variables).unwrap();
+    assert_eq!(text, "{\"User::I\":6,\"User::Sum\":15,\"User::Text\":\"sum=15 half=7\"}\n");
+}
+
+#[test]
+fn events_are_json_lines() {
+    let ran = dtsx(&["run", &package("containers_2016.dtsx"), WITHOUT_FLOW[0], WITHOUT_FLOW[1], "--format", "json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines.iter().all(|line| line.starts_with("{\"event\":\"") && line.ends_with('}')), "{}", ran.stdout);
+    let adds = lines.iter().filter(|l| l.contains("OnPreExecute") && l.contains(r"One to five\\Add")).count();
+    assert_eq!(adds, 5, "one for each iteration");
+    assert!(lines.last().unwrap().contains("\"result\":\"success\",\"exit_code\":0"), "{}", lines.last().unwrap());
+}
+
+#[test]
+fn settings_that_fit_nothing_are_6() {
+    let path = package("containers_2016.dtsx");
+    for (option, value, message) in [
+        ("--set", r"\Package\Nowhere.Properties[Disable]=True", r"\Package\Nowhere"),
+        ("--connect", "Nowhere=x", "Nowhere"),
+        ("--param", "$Package::Nowhere=x", "Nowhere"),
+        ("--tap", r"\Package\Nowhere;Paths[a.b]=/tmp/never", r"no data flow task \Package\Nowhere"),
+        ("--tap", r"\Package\Report\Write;Paths[a.b]=/tmp/never", "has no path Paths[a.b]"),
+    ] {
+        let ran = dtsx(&["run", &path, option, value]);
+        assert_eq!(ran.code, 6, "{option} {value}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{option} {value}\n{}", ran.stderr);
+    }
+    let ran = dtsx(&["read", &path, "Nowhere"]);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_cancels() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let endless = r"\Package\One to five.Properties[EvalExpression]=true";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dtsx"))
+        .args(["run", &package("containers_2016.dtsx"), "--set", endless])
+        .args(WITHOUT_FLOW)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("done")), "it runs");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert!(lines.any(|line| line.contains("cancelled in")), "it says so");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}

@@ -89,10 +89,10 @@ impl FlowRunner for Pipelines {
             online: cx.online,
             tapped: &tapped,
         };
-        cx.events.progress("Validating", 0, SPEAKER);
+        cx.events.progress("Validating", 0, "");
         let (plan, found) = flow::bind(spec, &env);
         diagnostics.extend(found);
-        cx.events.progress("Validating", 100, SPEAKER);
+        cx.events.progress("Validating", 100, "");
         if diagnostics.iter().any(Diagnostic::is_error) {
             return (None, diagnostics);
         }
@@ -121,7 +121,7 @@ struct Begin<'a> {
 impl FlowEvents for Begin<'_> {
     fn executing(&self, plan: &Arc<FlowPlan>, metrics: &Arc<FlowMetrics>) {
         self.begun.store(true, Ordering::Relaxed);
-        self.events.progress("Pre-Execute", 100, SPEAKER);
+        self.events.progress("Pre-Execute", 100, "");
         begin(&**self.events, codes::DTS_I_EXECUTIONPHASE_EXECUTE);
         if let Some(observer) = self.observer {
             observer.executing(plan, metrics);
@@ -133,10 +133,10 @@ impl BoundFlow for Ready {
     fn run(&self, cx: &FlowCx) -> Result<FlowSummary> {
         let events = &cx.events;
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_PREPAREFOREXECUTE);
-        events.progress("Prepare for Execute", 0, SPEAKER);
-        events.progress("Prepare for Execute", 100, SPEAKER);
+        events.progress("Prepare for Execute", 0, "");
+        events.progress("Prepare for Execute", 100, "");
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_PREEXECUTE);
-        events.progress("Pre-Execute", 0, SPEAKER);
+        events.progress("Pre-Execute", 0, "");
         let watch = Begin { events, observer: self.observer.as_deref(), begun: AtomicBool::new(false) };
         let done = flow::execute(&self.plan, &cx.services, &cx.variables, events, &self.taps, Some(&watch));
         let outcome = match done {
@@ -145,8 +145,8 @@ impl BoundFlow for Ready {
             Err(error) => return Err(self.failed(error, watch.begun.load(Ordering::Relaxed), &**events)),
         };
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_POSTEXECUTE);
-        events.progress("Post Execute", 0, SPEAKER);
-        events.progress("Post Execute", 100, SPEAKER);
+        events.progress("Post Execute", 0, "");
+        events.progress("Post Execute", 100, "");
         let mut summary = FlowSummary::default();
         for (index, node) in self.plan.nodes.iter().enumerate().filter(|(_, n)| matches!(n.bound, Bound::Sink(_))) {
             let rows = outcome.metrics.rows_received(index);
@@ -155,8 +155,8 @@ impl BoundFlow for Ready {
             events.fire(Message::new(code, SPEAKER, code.message(&[&node.spec.name, &rows])));
         }
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_CLEANUP);
-        events.progress("Cleanup", 0, SPEAKER);
-        events.progress("Cleanup", 100, SPEAKER);
+        events.progress("Cleanup", 0, "");
+        events.progress("Cleanup", 100, "");
         Ok(summary)
     }
 }
