@@ -4,7 +4,7 @@
 //! the contracts of the engine and nothing of the syntax of packages, of other kinds (what they have in common is in
 //! `shared`), or of threads: what waits asks its context.
 //!
-//! Start reading at [`catalog`], which lists every kind, then `transforms::multicast`, the shortest of them.
+//! Start reading at [`catalog`], which lists every kind, then [`transforms::multicast`], the shortest of them.
 
 #![warn(missing_docs)]
 
