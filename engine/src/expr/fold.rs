@@ -55,7 +55,8 @@ pub(crate) fn fold(node: Typed, cx: &EvalContext, on_fault: OnFault) -> Result<T
     };
     match faults.first() {
         None => Ok(constant(node, value)),
-        Some(_) if on_fault == OnFault::Keep => Ok(node),
+        // A variable may have another value when it matters: a package is validated before anything sets one.
+        Some(_) if on_fault == OnFault::Keep || node.variable => Ok(node),
         Some(fault) => Err(rejected(&node, fault.code)),
     }
 }

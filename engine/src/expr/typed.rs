@@ -16,6 +16,8 @@ pub(crate) struct Typed {
     pub fallible: bool,
     /// Whether the value is the same whenever it is computed from the same rows.
     pub pure: bool,
+    /// Whether the value of a variable is read in this node or below.
+    pub variable: bool,
     /// The program's columns that are read in this node and below, ascending.
     pub columns: Vec<u32>,
 }
@@ -63,7 +65,8 @@ impl Typed {
         columns.dedup();
         let fallible = op.parts().iter().any(|p| p.fallible);
         let pure = op.parts().iter().all(|p| p.pure);
-        Typed { op, ty, span, origin: Origin::Other, fallible, pure, columns }
+        let variable = op.parts().iter().any(|p| p.variable);
+        Typed { op, ty, span, origin: Origin::Other, fallible, pure, variable, columns }
     }
 
     /// The same; its rows can fail if `fallible`.

@@ -157,7 +157,7 @@ impl Typer<'_> {
             let code = codes::DTS_E_EXPREVALSTRINGVARIABLETOOLONG;
             return Err(ExprError::new(code, span.clone(), &[&name, &MAX_LITERAL_UNITS]));
         }
-        Ok(Typed::new(Op::Const(value), ty, span.clone()))
+        Ok(Typed { variable: true, ..Typed::new(Op::Const(value), ty, span.clone()) })
     }
 
     /// Texts of more than 4000 characters in variables are refused in data flows only: since 2012 other expressions
