@@ -141,8 +141,13 @@ pub(super) fn variable_changed(
     }
 }
 
-/// An event on its way to the thread that raises it.
-pub(super) type Queued = (Arc<Frame>, EventKind, EventBody);
+/// What goes over an [`EventQueue`].
+pub(super) enum Queued {
+    /// An event on its way to the thread that raises it.
+    Event(Arc<Frame>, EventKind, EventBody),
+    /// There will be no more.
+    Closed,
+}
 
 /// Takes events from threads that must not wait (those of the pool); a thread of the control flow raises them.
 #[derive(Clone)]
@@ -151,7 +156,11 @@ pub(super) struct EventQueue(pub(super) Sender<Queued>);
 impl EventQueue {
     fn send(&self, frame: Arc<Frame>, kind: EventKind, body: EventBody) {
         // The receiving thread outlives the flow; what comes after it is too late for anybody.
-        let _ = self.0.send((frame, kind, body));
+        let _ = self.0.send(Queued::Event(frame, kind, body));
+    }
+
+    pub(super) fn close(&self) {
+        let _ = self.0.send(Queued::Closed);
     }
 }
 

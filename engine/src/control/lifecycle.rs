@@ -1,6 +1,6 @@
 //! The life of an executable: OnPreExecute, validation again for a task, its work, its result, OnPostExecute.
 
-use super::bubble::{self, EventQueue, TaskEvents, raise, raise_code, raise_error, raise_message, raise_plain};
+use super::bubble::{EventQueue, Queued, TaskEvents, raise, raise_code, raise_error, raise_message, raise_plain};
 use super::connections::PackageConnections;
 use super::data_flow::{BoundFlow, FlowCx};
 use super::frame::{Frame, Phase};
@@ -163,16 +163,28 @@ pub(super) fn flow_cx(frame: &Arc<Frame>, queue: Option<EventQueue>, online: boo
 
 /// Runs a data flow on this thread, while a second one raises the events that the pool's threads fire.
 fn run_flow(frame: &Arc<Frame>, flow: &dyn BoundFlow) -> Result<TaskOutcome> {
-    let (sender, receiver) = crossbeam::channel::unbounded::<bubble::Queued>();
+    let (sender, receiver) = crossbeam::channel::unbounded();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            for (at, kind, body) in receiver {
+            // Something may keep its end of the queue longer than the flow runs: the closing message counts.
+            while let Ok(Queued::Event(at, kind, body)) = receiver.recv() {
                 raise(&at, kind, body);
             }
         });
-        let summary = flow.run(&flow_cx(frame, Some(EventQueue(sender)), true))?;
+        let queue = EventQueue(sender);
+        let _closing = Closing(queue.clone());
+        let summary = flow.run(&flow_cx(frame, Some(queue), true))?;
         Ok(TaskOutcome { result: ExecResult::Success, value: Some(Value::I8(summary.rows as i64)) })
     })
+}
+
+/// Closes a queue of events when the flow has ended, however it ended.
+struct Closing(EventQueue);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// ExecValueVariable takes the execution value, or the forced one.
@@ -188,7 +200,8 @@ fn keep_execution_value(frame: &Arc<Frame>, value: Option<Value>) -> Result<()> 
         Error::new(Owner::Package, code, format!("{} {}", code.template(), error.message()))
     };
     let value = if properties.bool("ForceExecutionValue") == Some(true) {
-        let text = properties.str("ForcedExecutionValue");
+        // Files spell it ExecValue.
+        let text = properties.text("ForcedExecutionValue").unwrap_or_else(|| properties.str("ExecValue"));
         let ty = scope.type_of(variable).unwrap_or_default();
         Some(ty.parse(text).map_err(failed)?)
     } else {

@@ -1,13 +1,13 @@
 //! The children of a container: which may run, and when.
 
-use super::bubble::raise_code;
+use super::bubble::{raise_code, raise_error};
 use super::constraints::{self, Verdict, verdict};
 use super::expressions::condition;
 use super::frame::Frame;
 use super::lifecycle::execute;
 use super::plan::{ConstraintPlan, ExecutableIndex};
 use super::task::ExecResult;
-use crate::diag::codes;
+use crate::diag::{Error, Owner, codes};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -30,12 +30,19 @@ pub(super) fn run_children(frame: &Arc<Frame>) -> ExecResult {
                     continue;
                 }
                 running += 1;
-                let (ended, child_frame) = (ended.clone(), frame.child(child));
-                scope.spawn(move || {
-                    let guard = Ending { child, ended, result: ExecResult::Failure };
+                let child_frame = frame.child(child);
+                let ending = Ending { child, ended: ended.clone(), result: ExecResult::Failure };
+                let thread = std::thread::Builder::new().name("dtsx-task".to_owned());
+                let spawned = thread.spawn_scoped(scope, move || {
                     let result = execute(&child_frame);
-                    guard.with(result);
+                    ending.with(result);
                 });
+                if let Err(error) = spawned {
+                    raise_error(
+                        frame,
+                        &Error::new(Owner::Environment, None, format!("cannot start a thread: {error}")),
+                    );
+                }
             }
             if running == 0 {
                 break;

@@ -1,8 +1,10 @@
 //! The types of variables and parameters: VARTYPE and TypeCode numbers, text forms, assignment.
 
 use crate::diag::{Error, Owner, Result, codes};
-use crate::types::{DataType, Value};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use crate::types::code_page::utf16_len;
+use crate::types::decimal::{self, Rounding};
+use crate::types::locale::Locale;
+use crate::types::{DataType, Value, format, parse};
 
 /// The type of a variable or parameter. It is fixed when the variable is created.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -213,7 +215,7 @@ impl VariableType {
 
     /// An exact number as a value of this exact type, if it fits; fractions round to even as the automation library does.
     fn number(self, unscaled: i128, scale: u8) -> Option<Value> {
-        let whole = || round_half_even(unscaled, scale);
+        let whole = || decimal::rescale(unscaled, scale, 0, Rounding::HalfEven).unwrap_or(i128::MAX);
         Some(match self {
             VariableType::Decimal | VariableType::Currency => Value::Decimal(unscaled, scale),
             VariableType::Int16 => Value::I2(whole().try_into().ok()?),
@@ -235,18 +237,8 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 fn text_units(value: &Value) -> u32 {
     match value {
-        Value::Text(text) => text.encode_utf16().count() as u32,
+        Value::Text(text) => utf16_len(text) as u32,
         _ => 0,
-    }
-}
-
-fn round_half_even(unscaled: i128, scale: u8) -> i128 {
-    let Some(divisor) = 10i128.checked_pow(u32::from(scale)).filter(|d| *d > 1) else { return unscaled };
-    let (quotient, rest) = (unscaled.div_euclid(divisor), unscaled.rem_euclid(divisor));
-    match (rest * 2).cmp(&divisor) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
     }
 }
 
@@ -274,7 +266,7 @@ fn float(value: &Value) -> Option<f64> {
         Value::R8(v) => *v,
         _ => {
             let (unscaled, scale) = exact(value)?;
-            decimal_text(unscaled, scale).parse().ok()?
+            decimal::to_f64(unscaled, scale)
         }
     })
 }
@@ -304,70 +296,45 @@ fn parse_decimal(text: &str) -> Option<(i128, u8)> {
 
 /// Date text of packages (en-US, with or without a time) and ISO text, as microseconds since 1970-01-01.
 fn parse_date_time(text: &str) -> Option<i64> {
-    const WITH_TIME: [&str; 5] = [
-        "%m/%d/%Y %I:%M:%S%.f %p",
-        "%m/%d/%Y %I:%M %p",
-        "%m/%d/%Y %H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M:%S%.f",
-    ];
-    let micros = |at: NaiveDateTime| at.and_utc().timestamp_micros();
-    for format in WITH_TIME {
-        if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(micros(at));
-        }
-    }
-    for format in ["%m/%d/%Y", "%Y-%m-%d"] {
-        if let Ok(date) = NaiveDate::parse_from_str(text, format) {
-            return Some(micros(date.and_time(NaiveTime::MIN)));
-        }
-    }
-    DateTime::parse_from_rfc3339(text).ok().map(|at| micros(at.naive_local()))
+    let bytes = text.as_bytes();
+    let ticks = parse::parse_timestamp(bytes, package_locale()).ok();
+    let date = || Some(i64::from(parse::parse_date(bytes, package_locale()).ok()?) * MICROS_PER_DAY);
+    ticks.map(|ticks| ticks.div_euclid(10)).or_else(date)
 }
 
-fn decimal_text(unscaled: i128, scale: u8) -> String {
-    let digits = unscaled.unsigned_abs().to_string();
-    let sign = if unscaled < 0 { "-" } else { "" };
-    if scale == 0 {
-        return format!("{sign}{digits}");
-    }
-    let scale = usize::from(scale);
-    let digits = format!("{digits:0>width$}", width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    format!("{sign}{whole}.{fraction}")
+/// The locale of dates and numbers inside packages, whatever locale the package has: en-US.
+fn package_locale() -> &'static Locale {
+    Locale::of(1033)
 }
 
-/// A date as packages write it: `9/16/2023 4:29:44 PM`, without the time at midnight.
-fn date_time_text(micros: i64) -> String {
-    let Some(at) = DateTime::from_timestamp_micros(micros) else { return String::new() };
-    let at = at.naive_utc();
-    if at.time() == NaiveTime::MIN {
-        return at.format("%-m/%-d/%Y").to_string();
-    }
-    let fraction = if at.nanosecond() == 0 { "" } else { "%.3f" };
-    at.format(&format!("%-m/%-d/%Y %-I:%M:%S{fraction} %p")).to_string()
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A value in the invariant text form of packages, as a property takes it: Booleans `True` and `False`, numbers with a
 /// point, dates as [`VariableType::parse`] reads them. NULL and objects are "".
 pub fn value_text(value: &Value) -> String {
+    let date = |micros| written(|out| format::date_of_locale(micros, package_locale(), out));
     match value {
         Value::Null | Value::Object(_) => String::new(),
-        Value::Bool(v) => if *v { "True" } else { "False" }.to_owned(),
-        Value::R4(v) => v.to_string(),
-        Value::R8(v) => v.to_string(),
-        Value::Days(days) => date_time_text(i64::from(*days) * MICROS_PER_DAY),
+        Value::Bool(v) => written(|out| format::boolean(*v, out)),
+        Value::R4(v) => written(|out| format::r4(*v, package_locale(), out)),
+        Value::R8(v) => written(|out| format::r8(*v, package_locale(), out)),
+        Value::Days(days) => date(i64::from(*days) * MICROS_PER_DAY * 10),
         Value::Time(nanos) => {
-            let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-            let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-            if rest == 0 { clock } else { format!("{clock}.{}", format!("{rest:09}").trim_end_matches('0')) }
+            written(|out| format::time(nanos / 100, if nanos % 1_000_000_000 == 0 { 0 } else { 7 }, out))
         }
-        Value::Timestamp(micros) => date_time_text(*micros),
-        Value::Ticks(ticks) | Value::TicksOffset(ticks, _) => date_time_text(ticks.div_euclid(10)),
-        Value::Guid(bytes) => format!("{{{}}}", uuid::Uuid::from_bytes(*bytes).hyphenated().to_string().to_uppercase()),
+        Value::Timestamp(micros) => date(micros.saturating_mul(10)),
+        Value::Ticks(ticks) | Value::TicksOffset(ticks, _) => date(*ticks),
+        Value::Guid(bytes) => written(|out| format::guid(bytes, out)),
         Value::Text(text) => text.to_string(),
-        Value::Bytes(bytes) => bytes.iter().map(|b| format!("{b:02X}")).collect(),
-        number => exact(number).map(|(v, s)| decimal_text(v, s)).unwrap_or_default(),
+        Value::Bytes(bytes) => written(|out| format::hex(bytes, out)),
+        number => match exact(number) {
+            Some((v, s)) => written(|out| format::decimal(v, s, package_locale(), out)),
+            None => String::new(),
+        },
     }
 }
 
@@ -475,7 +442,8 @@ mod tests {
             (Value::R8(1.0), "1"),
             (Value::Timestamp(1_694_881_784_000_000), "9/16/2023 4:29:44 PM"),
             (Value::Timestamp(86_400_000_000), "1/2/1970"),
-            (Value::Time(3_723_500_000_000), "01:02:03.5"),
+            (Value::Time(3_723_000_000_000), "01:02:03"),
+            (Value::Time(3_723_500_000_000), "01:02:03.5000000"),
             (Value::Null, ""),
         ] {
             assert_eq!(value_text(&value), expected);

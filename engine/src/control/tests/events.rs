@@ -171,3 +171,65 @@ fn a_check_finds_everything_without_running() {
     let objects: Vec<_> = found.iter().map(|d| d.object.as_str()).collect();
     assert_eq!(objects, ["\\Package\\A", "\\Package\\Loop"]);
 }
+
+/// Rows of a log of the original, as our recorder shows them; None where the reference is not there.
+fn reference(file: &str) -> Option<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let shared = std::env::var_os("DTSX_SHARED").map_or_else(|| root.join("../shared"), Into::into);
+    let found = std::fs::read(shared.join("reference/real-output").join(file)).ok();
+    if found.is_none() {
+        eprintln!("skipped: {file} is not beside the checkout");
+    }
+    found
+}
+
+/// `event source`, with the code of messages and the percentage of progress.
+fn shown(event: &str, source: &str, code: i32, message: &str) -> String {
+    match event {
+        "OnError" | "OnWarning" => format!("{event} {source} 0x{code:08X}"),
+        "OnProgress" => format!("{event} {source} {code} {message}"),
+        _ if code != 0 => format!("{event} {source} {code}"),
+        _ => format!("{event} {source}"),
+    }
+}
+
+#[test]
+fn the_real_log_of_a_data_flow_has_our_order() {
+    let Some(log) = reference("Expressions.log.csv") else { return };
+    let text = String::from_utf8(log).unwrap();
+    // The second execution, from its validation on; codes of the warning that only the original raises are ours here.
+    let rows = text.lines().filter(|l| l.contains("{5C847325-")).filter(|l| !l.contains("-2147381245"));
+    let expected: Vec<String> = rows
+        .map(|row| {
+            let f: Vec<&str> = row.splitn(12, ',').collect();
+            let source = if f[4] == "Expressions" { "Package" } else { "Flow" };
+            let code: i32 = f[9].parse().unwrap();
+            let code = if f[1] == "OnWarning" { 0x8004_0004_u32 as i32 } else { code };
+            shown(f[1], source, code, f[11])
+        })
+        .collect();
+    assert_eq!(expected.len(), 20);
+    let mut plan = Plan::new();
+    plan.int(PACKAGE, "X", 0);
+    flow(&mut plan, "Flow", "warns");
+    assert_eq!(plan.run().events()[..expected.len()], expected);
+}
+
+#[test]
+fn the_real_log_of_a_failing_task_has_our_order() {
+    let Some(log) = reference("049-LogProviders-TextFiles.txt") else { return };
+    let units: Vec<u16> = log.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+    let text = String::from_utf16(&units).unwrap();
+    let run = text.split("PackageStart,").nth(1).unwrap();
+    let mut expected = Vec::new();
+    for row in format!("PackageStart,{run}").lines() {
+        let f: Vec<&str> = row.splitn(11, ',').collect();
+        if f.len() == 11 {
+            let source = if f[3] == "Execute SQL Task" { "T" } else { "Package" };
+            expected.push(shown(f[0], source, f[8].parse().unwrap(), f[10]));
+        }
+    }
+    let mut plan = Plan::new();
+    plan.task(PACKAGE, "T", "error 0xC002F210; fail");
+    assert_eq!(plan.run().only(&["Package", "OnError"]), expected);
+}
