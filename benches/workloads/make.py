@@ -1,5 +1,6 @@
-"""Makes the workload packages beside this file. usage: make.py
+"""Makes the workload packages beside this file. usage: make.py [FOLDER]
 
+With FOLDER they go there instead; a test compares them with the committed ones.
 The paths in the packages are a designer's: `C:\\Bench\\in` and `C:\\Bench\\out`; a run maps them (`--map`).
 """
 
@@ -64,5 +65,6 @@ def derive_and_split(name: str, file: str) -> Package:
 
 
 if __name__ == "__main__":
+    folder = sys.argv[1] if len(sys.argv) > 1 else HERE
     for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), derive_and_split("W7", "one.csv")):
-        made.save(os.path.join(HERE, made.name + ".dtsx"))
+        made.save(os.path.join(folder, made.name + ".dtsx"))

@@ -1,6 +1,6 @@
-"""Makes the packages of this folder and `examples/orders/orders.dtsx`. usage: make.py
+"""Makes the packages of this folder and `examples/orders/orders.dtsx`. usage: make.py [FOLDER]
 
-The packages are committed: the tests do not need Python. Paths are a designer's (`C:\\Data\\in`, `C:\\Data\\out`),
+With FOLDER they all go there instead; a test compares them with the committed ones. The packages are committed: the tests do not need Python. Paths are a designer's (`C:\\Data\\in`, `C:\\Data\\out`),
 a run maps them. What each package must produce is in `expected/`, written by hand.
 """
 
@@ -253,6 +253,7 @@ PACKAGES = [derive_and_split("derive_and_split_2005", 2), foreach_file("foreach_
             containers("containers_2016", 8), data_reader("data_reader_2016", 8)]
 
 if __name__ == "__main__":
+    folder = sys.argv[1] if len(sys.argv) > 1 else None
     for made in PACKAGES:
-        made.save(os.path.join(HERE, made.name + ".dtsx"))
-    orders().save(os.path.join(HERE, "..", "..", "examples", "orders", "orders.dtsx"))
+        made.save(os.path.join(folder or HERE, made.name + ".dtsx"))
+    orders().save(os.path.join(folder or os.path.join(HERE, "..", "..", "examples", "orders"), "orders.dtsx"))
