@@ -304,7 +304,7 @@ class DataFlow:
     def __init__(self, name: str):
         self.name, self.components, self.paths = name, [], []
         self.parent, self.next_id, self.expressions, self.handlers = None, 1, {}, []
-        self.variables, self.disabled, self.constraints, self.children = [], False, [], []
+        self.variables, self.disabled, self.delayed, self.constraints, self.children = [], False, False, [], []
 
     def ref_id(self) -> str:
         return f"{self.parent.ref_id()}\\{self.name}"
@@ -588,7 +588,7 @@ class Container:
     def __init__(self, kind: str, name: str, **more):
         self.kind, self.name, self.more = kind, name, more
         self.parent, self.children, self.constraints = None, [], []
-        self.variables, self.handlers, self.expressions, self.disabled = [], [], {}, False
+        self.variables, self.handlers, self.expressions, self.disabled, self.delayed = [], [], {}, False, False
 
     def ref_id(self) -> str:
         if self.kind == "Package":
@@ -627,7 +627,7 @@ class Task:
     def __init__(self, kind: str, name: str, data: Element):
         self.kind, self.name, self.data = kind, name, data
         self.parent, self.children, self.constraints = None, [], []
-        self.variables, self.handlers, self.expressions, self.disabled = [], [], {}, False
+        self.variables, self.handlers, self.expressions, self.disabled, self.delayed = [], [], {}, False, False
 
     def ref_id(self) -> str:
         return f"{self.parent.ref_id()}\\{self.name}"

@@ -85,6 +85,7 @@ def parallel_branches(name: str, fmt: int) -> Package:
                                    flat(package, f"{half} file", rf"{OUT}\{half.lower()}.csv", SALES))
         flows.append(flow)
     last = package.add(DataFlow("Together"))
+    last.delayed = True  # Its files do not exist before the others have run.
     sources = [last.flat_file_source(half, flat(package, f"{half} again", rf"{OUT}\{half.lower()}.csv", SALES))
                for half in ("North", "South")]
     union = last.union_all("Both", [item.outputs[0] for item in sources],
@@ -241,7 +242,8 @@ def orders() -> Package:
     target.expressions["ConnectionString"] = \
         r'"C:\\Orders\\out\\large_copy_" + (DT_WSTR,5)@[User::Attempt] + ".csv"'
     large = package.file("Large file", base_out + r"\large.csv")
-    loop.add(file_system_task("Keep a copy", "CopyFile", large.guid(), target.guid(), overwrite=True))
+    copy = loop.add(file_system_task("Keep a copy", "CopyFile", large.guid(), target.guid(), overwrite=True))
+    copy.delayed = True  # There is nothing to copy before the data flow has run.
     package.then(flow, loop, expression="@[User::Large] > 0")
     return package
 

@@ -52,6 +52,7 @@ def modern_executable(node, package: Package) -> Element:
                        "DTS:Description": DESCRIPTIONS.get(node.kind),
                        "DTS:ExecutableType": EXECUTABLES[node.kind][index], "DTS:ObjectName": node.name}
     attributes |= {"DTS:DTSID": guid(package.name, node.ref_id()), "DTS:LocaleID": "1033" if root else "-1",
+                   "DTS:DelayValidation": "True" if node.delayed else None,
                    "DTS:Disabled": "True" if node.disabled else None}
     if node.kind == "Pipeline":
         attributes["DTS:TaskContact"] = PIPELINE_CONTACT
@@ -321,7 +322,8 @@ def old_executable(node, package: Package) -> Element:
     made.add(prop("ForceExecValue", "0"), prop("ExecValue", "0", 3), prop("ForceExecutionResult", "-1"),
              prop("Disabled", "-1" if node.disabled else "0"), prop("FailPackageOnFailure", "0"),
              prop("FailParentOnFailure", "0"), prop("MaxErrorCount", "1"), prop("ISOLevel", "1048576"),
-             prop("LocaleID", "1033" if root else "-1"), prop("TransactionOption", "1"), prop("DelayValidation", "0"))
+             prop("LocaleID", "1033" if root else "-1"), prop("TransactionOption", "1"),
+             prop("DelayValidation", "-1" if node.delayed else "0"))
     made.add(*[old_variable(item, node, package) for item in node.variables])
     made.add(Element("DTS:LoggingOptions").add(prop("LoggingMode", "0"), prop("FilterKind", "1"),
                                                prop("EventFilter", "", 8)))
