@@ -6,8 +6,8 @@
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Error, Result, codes};
 use dtsx_engine::flow::{
-    BindCx, Block, Bound, ColumnRef, Commit, Committed, ComponentKind, ComponentSpec, Encode, Layout, OpenCx, Sink,
-    Slot, Waker,
+    BindCx, Block, Bound, ColumnRef, Commit, Committed, ComponentKind, ComponentSpec, Encode, InputColumnSpec,
+    InputSpec, Layout, OpenCx, Sink, Slot, Waker,
 };
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::run::ReaderSink;
@@ -67,11 +67,22 @@ impl ComponentKind for DataReaderDestination {
             // A lineage that the path does not bring is reported for every component alike.
             let slot = layout.slot(column.lineage)?;
             slots.push(slot);
-            columns.push(ColumnRef { name: column.name.clone(), used: true, ..layout.column(slot).clone() });
+            columns.push(ColumnRef { used: true, ..layout.column(slot).clone() });
         }
+        let columns = distinguished(&columns, input);
         let shape = Shape { slots, layout: Layout { columns } };
         Some(Bound::Sink(Box::new(Reader { shape: Arc::new(shape) })))
     }
+}
+
+/// The columns under the names that they were made with; where several of one name are taken, under the names that the
+/// input gives them (`Change Types.HireDate`).
+fn distinguished(columns: &[ColumnRef], input: &InputSpec) -> Vec<ColumnRef> {
+    let named = |(column, taken): (&ColumnRef, &InputColumnSpec)| {
+        let alone = columns.iter().filter(|c| c.name == column.name).count() == 1;
+        ColumnRef { name: if alone { column.name.clone() } else { taken.name.clone() }, ..column.clone() }
+    };
+    columns.iter().zip(&input.columns).map(named).collect()
 }
 
 /// The columns that the client sees, and where the input has them.
@@ -128,5 +139,30 @@ impl Commit for ToClient {
             client.finish();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dtsx_engine::flow::LineageId;
+    use dtsx_engine::types::DataType;
+
+    #[test]
+    fn only_names_that_occur_twice_are_qualified() {
+        let column = |name: &str| ColumnRef {
+            lineage: LineageId(1),
+            name: name.into(),
+            component: Arc::from("C"),
+            data_type: DataType::I4,
+            sort_key: 0,
+            comparison_flags: 0,
+            used: true,
+        };
+        let taken = |name: &str| InputColumnSpec { name: name.into(), ..InputColumnSpec::default() };
+        let input =
+            InputSpec { columns: vec![taken("A"), taken("S.B"), taken("C.D"), taken("D")], ..InputSpec::default() };
+        let named = distinguished(&["A", "B", "D", "D"].map(column), &input);
+        assert_eq!(named.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["A", "B", "C.D", "D"]);
     }
 }
