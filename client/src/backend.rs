@@ -134,7 +134,8 @@ fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCou
     let lcid = locale.and_then(|lcid| u32::try_from(lcid).ok()).unwrap_or_default();
     let registry = Registry::new(Arc::new(flows), Arc::new(Expressions { lcid }))
         .with_tasks(catalog::TASKS.iter().copied())
-        .with_enumerators(catalog::ENUMERATORS.iter().copied());
+        .with_enumerators(catalog::ENUMERATORS.iter().copied())
+        .refusing(|path, kind| catalog::unsupported(path, kind, diag::codes::DTS_E_TASKISEMPTY));
     RunRequest::new(services, Arc::new(registry))
 }
 

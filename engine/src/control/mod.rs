@@ -27,7 +27,7 @@ mod validate;
 pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
 pub use execution::{Outcome, RunRequest, check, run, validate_only, visit_scopes};
 pub use pipelines::{Pipelines, TapRequest, find_output};
-pub use registry::Registry;
+pub use registry::{Refusal, Registry};
 pub use task::{
     Enumerator, EnumeratorKind, ExecResult, Items, Rowset, RowsetTable, Task, TaskBindCx, TaskCx, TaskKind, TaskOutcome,
 };

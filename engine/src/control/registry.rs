@@ -2,9 +2,13 @@
 
 use super::data_flow::FlowRunner;
 use super::task::{EnumeratorKind, TaskKind};
+use crate::diag::{Diagnostic, codes};
 use crate::variables::Evaluator;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// What to say of the object at a path whose kind (the second argument) is not registered.
+pub type Refusal = fn(&str, &str) -> Diagnostic;
 
 /// The kinds that an execution knows. Names are compared without regard to letter case; a kind that is registered later
 /// replaces an earlier one of the same name, so that third parties can supply what a build lacks.
@@ -14,21 +18,34 @@ pub struct Registry {
     enumerators: HashMap<String, &'static dyn EnumeratorKind>,
     flows: Arc<dyn FlowRunner>,
     evaluator: Arc<dyn Evaluator>,
+    refusal: Refusal,
 }
 
 impl Registry {
     /// A registry without tasks and enumerators.
     pub fn new(flows: Arc<dyn FlowRunner>, evaluator: Arc<dyn Evaluator>) -> Registry {
-        Registry { tasks: HashMap::new(), enumerators: HashMap::new(), flows, evaluator }
+        let refusal = |path: &str, kind: &str| {
+            Diagnostic::error(codes::DTS_E_TASKISEMPTY, path, format!("\"{kind}\" is not registered"))
+        };
+        Registry { tasks: HashMap::new(), enumerators: HashMap::new(), flows, evaluator, refusal }
+    }
+
+    /// What to say of a task or enumerator whose kind is not registered.
+    #[must_use]
+    pub fn refusing(mut self, refusal: Refusal) -> Registry {
+        self.refusal = refusal;
+        self
     }
 
     /// Adds task kinds.
+    #[must_use]
     pub fn with_tasks(mut self, kinds: impl IntoIterator<Item = &'static dyn TaskKind>) -> Registry {
         self.tasks.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
         self
     }
 
     /// Adds enumerator kinds.
+    #[must_use]
     pub fn with_enumerators(mut self, kinds: impl IntoIterator<Item = &'static dyn EnumeratorKind>) -> Registry {
         self.enumerators.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
         self
@@ -42,6 +59,11 @@ impl Registry {
     /// The enumerator class of that canonical kind.
     pub fn enumerator(&self, kind: &str) -> Option<&'static dyn EnumeratorKind> {
         self.enumerators.get(&kind.to_ascii_lowercase()).copied()
+    }
+
+    /// What to say of a kind that is not registered.
+    pub fn refusal(&self, path: &str, kind: &str) -> Diagnostic {
+        (self.refusal)(path, kind)
     }
 
     /// What runs data flows.

@@ -131,8 +131,7 @@ fn task_diagnostics(frame: &Arc<Frame>, spec: &TaskSpec, online: bool) -> (Optio
     }
     let Some(kind) = frame.run.registry.task(&spec.kind) else {
         let name = if spec.kind.is_empty() { frame.plan().creation_name.as_str() } else { spec.kind.as_str() };
-        let message = format!("This build has no task of the kind \"{name}\".");
-        diagnostics.push(Diagnostic::unsupported(&spec.path, message).with_span(spec.span));
+        diagnostics.push(frame.run.registry.refusal(&spec.path, name).with_span(spec.span));
         return (None, diagnostics);
     };
     let scope = frame.scope();
@@ -327,8 +326,7 @@ pub(super) fn bind_enumerator(
         }
     }
     let Some(kind) = frame.run.registry.enumerator(&spec.kind) else {
-        let message = format!("This build has no Foreach enumerator of the kind \"{}\".", spec.kind);
-        diagnostics.push(Diagnostic::unsupported(&spec.path, message).with_span(spec.span));
+        diagnostics.push(frame.run.registry.refusal(&spec.path, &spec.kind).with_span(spec.span));
         return None;
     };
     let connections = PackageConnections(frame.clone());
