@@ -28,6 +28,7 @@ mod counts;
 mod error;
 mod event;
 mod execution;
+pub mod ffi;
 mod listen;
 mod package;
 mod reader;
