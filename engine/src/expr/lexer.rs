@@ -134,6 +134,11 @@ impl Lexer<'_> {
                     .saying("A single equal sign is not allowed here")
                     .expecting(&["== to compare"]))
             }
+            // What published Expression tasks write as well.
+            ':' if assignment && self.rest().starts_with(":=") && !self.rest().starts_with(":==") => {
+                self.at += 2;
+                Ok(Tok::Mark("="))
+            }
             '«' => {
                 let end = self.rest().find('»').map_or(self.text.len(), |n| self.at + n + '»'.len_utf8());
                 let placeholder = &self.text[start..end];
@@ -266,7 +271,7 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> Result<Tok, ExprError> {
         let start = self.at;
-        if self.rest().len() > 2 && self.rest()[..2].eq_ignore_ascii_case("0x") {
+        if self.rest().get(..2).is_some_and(|p| p.eq_ignore_ascii_case("0x")) {
             self.at += 2;
             let digits = self.take_while(|c| c.is_ascii_hexdigit()).to_owned();
             let suffix = self.take_while(continues_identifier).to_ascii_lowercase();

@@ -8,9 +8,11 @@ use crate::diag::codes;
 
 /// How deep brackets and prefixes may nest, and how high a tree may grow: no expression can drive a stack over.
 /// (A limit of this program; the reference states none.)
-pub(crate) const MAX_NESTING: usize = 200;
-/// See [`MAX_NESTING`]: chains of operators and of `? :` nest no brackets, but grow the tree.
-pub(crate) const MAX_HEIGHT: usize = 600;
+pub(crate) const MAX_NESTING: usize = 100;
+/// See [`MAX_NESTING`]: chains of operators and of `? :` nest no brackets, but grow the tree, by one each.
+pub(crate) const MAX_HEIGHT: usize = 400;
+/// By how much prefixes and calls grow it: compiling them takes more of the stack, and nobody chains so many.
+const STEEP: usize = 4;
 
 /// Parses an expression.
 ///
@@ -106,10 +108,14 @@ impl Parser {
     }
 
     fn grow(&self, kind: ExprKind, start: usize, below: usize) -> Result<Grown, ExprError> {
-        if below >= MAX_HEIGHT {
+        let step = match kind {
+            ExprKind::Unary(..) | ExprKind::Cast(..) | ExprKind::Call(..) => STEEP,
+            _ => 1,
+        };
+        if below + step > MAX_HEIGHT {
             return Err(self.too_deep());
         }
-        Ok((Expr { kind, span: start..self.end() }, below + 1))
+        Ok((Expr { kind, span: start..self.end() }, below + step))
     }
 
     fn whole(&mut self, text: &str, assignment: bool) -> Result<Ast, ExprError> {

@@ -6,7 +6,7 @@ use super::error::ExprError;
 use super::eval::{Frame, eval};
 use super::kernels::merge::labelled;
 use super::parser::{parse, parse_assignment};
-use super::typed::Typed;
+use super::typed::{Op, Typed};
 use super::typing;
 use crate::batch::Faults;
 use crate::diag::{Code, Diagnostic, Error, Result, codes};
@@ -109,6 +109,10 @@ pub fn compile_assignment(text: &str, env: &dyn Environment) -> Result<(String, 
 fn compile_ast(ast: &Ast, text: &str, env: &dyn Environment) -> Result<Program, ExprError> {
     let typing::Outcome { mut root, slots, mut warnings } =
         typing::resolve(&ast.root, env, text).map_err(|e| e.within(text))?;
+    if let (Op::Column(_), DataType::Str { len, .. }) = (&root.op, root.ty) {
+        // A column of DT_STR is a DT_WSTR to expressions, and packages store it so; only a cast and NULL give DT_STR.
+        root.ty = DataType::WStr { len };
+    }
     if let DataType::WStr { len } = &mut root.ty
         && *len > MAX_WSTR_UNITS
     {

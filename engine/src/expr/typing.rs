@@ -3,7 +3,7 @@
 use super::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp};
 use super::error::ExprError;
 use super::fold::{OnFault, fold};
-use super::functions::{self, Args};
+use super::functions::{self, Args, FunctionDef};
 use super::lexer::MAX_LITERAL_UNITS;
 use super::program::EvalContext;
 use super::promote::{self, Mismatch};
@@ -58,12 +58,8 @@ impl Typer<'_> {
             ExprKind::NullOf(ty) => Ok(Typed::new(Op::Const(Value::Null), *ty, e.span.clone())),
             ExprKind::Unary(op, x) => self.unary(*op, x, e),
             ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), a, b) => self.logic(*op, a, b, e),
-            ExprKind::Binary(op, a, b) => {
-                let a = self.expr(a)?;
-                let b = self.expr(b)?;
-                self.binary(*op, a, b, e)
-            }
-            ExprKind::Conditional(parts) => self.conditional(parts, e),
+            ExprKind::Binary(op, a, b) => self.binary(*op, a, b, e),
+            ExprKind::Conditional(_) => self.conditional(e),
             ExprKind::Cast(to, x) => self.cast(*to, x, e),
             ExprKind::Call(name, args) => self.call(name, args, e),
         }
@@ -168,6 +164,10 @@ impl Typer<'_> {
 
     fn unary(&mut self, op: UnaryOp, x: &Expr, e: &Expr) -> Result<Typed, ExprError> {
         let x = self.expr(x)?;
+        self.unary_of(op, x, e)
+    }
+
+    fn unary_of(&self, op: UnaryOp, x: Typed, e: &Expr) -> Result<Typed, ExprError> {
         let ty = x.ty;
         let legal = match op {
             UnaryOp::Not => ty == DataType::Bool,
@@ -183,10 +183,13 @@ impl Typer<'_> {
     }
 
     fn logic(&mut self, op: BinaryOp, a: &Expr, b: &Expr, e: &Expr) -> Result<Typed, ExprError> {
-        let or = op == BinaryOp::Or;
         let a = self.expr(a)?;
-        let certain = matches!(a.constant(), Some(v) if *v != Value::Bool(or));
+        let certain = matches!(a.constant(), Some(v) if *v != Value::Bool(op == BinaryOp::Or));
         let b = self.guarded(b, certain)?;
+        self.logic_of(op, a, b, e)
+    }
+
+    fn logic_of(&self, op: BinaryOp, a: Typed, b: Typed, e: &Expr) -> Result<Typed, ExprError> {
         for side in [&a, &b] {
             if side.ty != DataType::Bool {
                 let code = codes::DTS_E_EXPREVALUNSUPPORTEDBINARYTYPE;
@@ -195,7 +198,8 @@ impl Typer<'_> {
                 );
             }
         }
-        self.fold(Typed::new(Op::Logic { or, parts: Box::new([a, b]) }, DataType::Bool, e.span.clone()))
+        let parts = Box::new([a, b]);
+        self.fold(Typed::new(Op::Logic { or: op == BinaryOp::Or, parts }, DataType::Bool, e.span.clone()))
     }
 
     /// Types what is evaluated only for some rows, or for none.
@@ -209,8 +213,30 @@ impl Typer<'_> {
         result
     }
 
-    fn conditional(&mut self, parts: &[Expr; 3], e: &Expr) -> Result<Typed, ExprError> {
-        let condition = self.expr(&parts[0])?;
+    /// A chain `a ? b : c ? d : e` is walked down its last branches, and typed from its end: chains may be long.
+    fn conditional(&mut self, e: &Expr) -> Result<Typed, ExprError> {
+        let mut chain = Vec::new();
+        let mut rest = e;
+        while let ExprKind::Conditional(parts) = &rest.kind {
+            let condition = self.condition(&parts[0])?;
+            let decided = condition.constant().cloned();
+            let yes = self.guarded(&parts[1], decided == Some(Value::Bool(true)))?;
+            chain.push((condition, yes, rest, self.on_fault));
+            if decided != Some(Value::Bool(false)) {
+                self.on_fault = OnFault::Keep;
+            }
+            rest = &parts[2];
+        }
+        let mut last = self.expr(rest)?;
+        while let Some((condition, yes, e, on_fault)) = chain.pop() {
+            self.on_fault = on_fault;
+            last = self.unify(condition, yes, last, e)?;
+        }
+        Ok(last)
+    }
+
+    fn condition(&mut self, e: &Expr) -> Result<Typed, ExprError> {
+        let condition = self.expr(e)?;
         if condition.ty != DataType::Bool {
             let code = codes::DTS_E_EXPREVALCONDITIONALOPINVALIDCONDITIONTYPE;
             let shown = self.show(&condition.span);
@@ -218,10 +244,18 @@ impl Typer<'_> {
                 ExprError::new(code, condition.span.clone(), &[&shown, &condition.ty.name()]).expecting(&["DT_BOOL"])
             );
         }
-        let decided = condition.constant().cloned();
-        let yes = self.guarded(&parts[1], decided == Some(Value::Bool(true)))?;
-        let no = self.guarded(&parts[2], decided == Some(Value::Bool(false)))?;
-        for side in [&yes, &no] {
+        Ok(condition)
+    }
+
+    fn unify(&self, condition: Typed, yes: Typed, no: Typed, e: &Expr) -> Result<Typed, ExprError> {
+        let ty = self.common_type(&yes, &no, e)?;
+        let yes = self.coerce(yes, ty)?;
+        let no = self.coerce(no, ty)?;
+        self.fold(Typed::new(Op::If(Box::new([condition, yes, no])), ty, e.span.clone()))
+    }
+
+    fn common_type(&self, yes: &Typed, no: &Typed, e: &Expr) -> Result<DataType, ExprError> {
+        for side in [yes, no] {
             if is_bare_str(side) {
                 let code = codes::DTS_E_EXPREVALCONDITIONALOPDTSTRNOTSUPPORTED;
                 return Err(ExprError::new(code, side.span.clone(), &[]).expecting(&["a cast to DT_WSTR"]));
@@ -233,17 +267,14 @@ impl Typer<'_> {
             let code = codes::DTS_E_EXPREVALCONDITIONALOPCODEPAGEMISMATCH;
             return Err(ExprError::new(code, e.span.clone(), &[&self.show(&e.span), &yes.ty.name()]));
         }
-        let ty = promote::unified(&yes.ty, &no.ty).map_err(|why| {
+        promote::unified(&yes.ty, &no.ty).map_err(|why| {
             let code = codes::DTS_E_EXPREVALCONDITIONALOPTYPEMISMATCH;
             let mut error = ExprError::new(code, e.span.clone(), &[&yes.ty.name(), &no.ty.name()]);
             if why == Mismatch::TooLarge {
                 error.message.push_str(" Their common type would need more than 38 digits.");
             }
             error.expecting(&["two branches of one type: cast one of them"])
-        })?;
-        let yes = self.coerce(yes, ty)?;
-        let no = self.coerce(no, ty)?;
-        self.fold(Typed::new(Op::If(Box::new([condition, yes, no])), ty, e.span.clone()))
+        })
     }
 
     /// The node as a value of type `to`, which it converts to without loss.
@@ -251,7 +282,13 @@ impl Typer<'_> {
         coerce(node, to, &self.cx, self.on_fault)
     }
 
-    fn binary(&mut self, op: BinaryOp, a: Typed, b: Typed, e: &Expr) -> Result<Typed, ExprError> {
+    fn binary(&mut self, op: BinaryOp, a: &Expr, b: &Expr, e: &Expr) -> Result<Typed, ExprError> {
+        let a = self.expr(a)?;
+        let b = self.expr(b)?;
+        self.binary_of(op, a, b, e)
+    }
+
+    fn binary_of(&self, op: BinaryOp, a: Typed, b: Typed, e: &Expr) -> Result<Typed, ExprError> {
         for side in [&a, &b] {
             if is_bare_str(side) {
                 let code = codes::DTS_E_EXPREVALBINARYOPDTSTRNOTSUPPORTED;
@@ -313,13 +350,7 @@ impl Typer<'_> {
         }
     }
 
-    fn concat(
-        &mut self,
-        a: Typed,
-        b: Typed,
-        e: &Expr,
-        fail: impl Fn(Mismatch) -> ExprError,
-    ) -> Result<Typed, ExprError> {
+    fn concat(&self, a: Typed, b: Typed, e: &Expr, fail: impl Fn(Mismatch) -> ExprError) -> Result<Typed, ExprError> {
         let ty = match (promote::text_length(&a.ty), promote::text_length(&b.ty)) {
             (Some(x), Some(y)) => DataType::WStr { len: x.saturating_add(y) },
             (None, None) if a.ty.is_blob() && a.ty.code() == b.ty.code() => {
@@ -348,7 +379,7 @@ impl Typer<'_> {
     }
 
     fn comparison(
-        &mut self,
+        &self,
         op: BinaryOp,
         a: Typed,
         b: Typed,
@@ -375,6 +406,10 @@ impl Typer<'_> {
 
     fn cast(&mut self, to: DataType, x: &Expr, e: &Expr) -> Result<Typed, ExprError> {
         let x = self.expr(x)?;
+        self.cast_of(to, x, e)
+    }
+
+    fn cast_of(&mut self, to: DataType, x: Typed, e: &Expr) -> Result<Typed, ExprError> {
         if let (DataType::Str { code_page: from, .. }, DataType::Str { code_page, .. }) = (x.ty, to)
             && from != code_page
         {
@@ -403,21 +438,15 @@ impl Typer<'_> {
     }
 
     fn call(&mut self, name: &str, args: &[Expr], e: &Expr) -> Result<Typed, ExprError> {
-        let Some(def) = functions::find(name) else {
-            let code = codes::DTS_E_EXPREVALINVALIDFUNCTION;
-            return Err(ExprError::new(code, e.span.clone(), &[&name]));
-        };
-        if args.len() != def.arity {
-            let code = match (def.arity, args.len()) {
-                (1, _) => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSSINGULARPLURAL,
-                (_, 1) => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALSINGULAR,
-                _ => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALPLURAL,
-            };
-            return Err(
-                ExprError::new(code, e.span.clone(), &[&def.name, &def.arity, &args.len()]).expecting(&[def.syntax])
-            );
+        let def = find(name, args.len(), e)?;
+        let mut nodes = Vec::with_capacity(args.len());
+        for arg in args {
+            nodes.push(self.expr(arg)?);
         }
-        let nodes = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>, _>>()?;
+        self.call_of(def, nodes, e)
+    }
+
+    fn call_of(&self, def: &'static FunctionDef, nodes: Vec<Typed>, e: &Expr) -> Result<Typed, ExprError> {
         let mut args = Args { def, nodes, cx: &self.cx, on_fault: self.on_fault };
         let ty = (def.typing)(&mut args)?;
         let nodes = args.nodes;
@@ -426,6 +455,23 @@ impl Typer<'_> {
         node.pure &= !def.volatile;
         self.fold(node)
     }
+}
+
+/// The function that a call names and has the right number of arguments for.
+fn find(name: &str, args: usize, e: &Expr) -> Result<&'static FunctionDef, ExprError> {
+    let Some(def) = functions::find(name) else {
+        let code = codes::DTS_E_EXPREVALINVALIDFUNCTION;
+        return Err(ExprError::new(code, e.span.clone(), &[&name]));
+    };
+    if args == def.arity {
+        return Ok(def);
+    }
+    let code = match (def.arity, args) {
+        (1, _) => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSSINGULARPLURAL,
+        (_, 1) => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALSINGULAR,
+        _ => codes::DTS_E_EXPREVALINVALIDNUMBEROFPARAMSPLURALPLURAL,
+    };
+    Err(ExprError::new(code, e.span.clone(), &[&def.name, &def.arity, &args]).expecting(&[def.syntax]))
 }
 
 /// A DT_STR that is neither a column nor a cast, which operators do not take.

@@ -70,13 +70,19 @@ impl TypeSpec {
         self.span = span;
     }
 
-    /// Takes the next parameter, which must be an integer literal, perhaps with a minus.
+    /// Takes the next parameter, which must be a literal: an integer, perhaps with a minus, or a text that is one (as in
+    /// `(DT_WSTR,"3")`, which packages have).
     pub(crate) fn param(&mut self, minus: bool, tok: &Tok, span: Range<usize>) -> Result<(), ExprError> {
         let number = self.params.len() + 1;
+        let text = match tok {
+            Tok::Literal(Literal::Text(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
         let value = match tok {
             Tok::Literal(Literal::I4(v)) => i64::from(*v),
             Tok::Literal(Literal::UI4(v)) => i64::from(*v),
             Tok::Literal(Literal::I8(v)) => *v,
+            Tok::Literal(Literal::Text(_)) if text.is_some() => text.unwrap_or_default(),
             Tok::Literal(_) => {
                 return Err(ExprError::new(self.codes.not_integer, span, &[&number, &self.name])
                     .expecting(&["an integer literal"]));
@@ -86,7 +92,7 @@ impl TypeSpec {
                     .expecting(&["an integer literal"]));
             }
         };
-        self.params.push((if minus { -value } else { value }, span));
+        self.params.push((if minus { value.saturating_neg() } else { value }, span));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::expr::kernels::text::{
     INLINE, Piece, TextOut, change_case, inline_case, is_inline_ascii, piece, sub_view, units,
 };
 use crate::expr::kernels::{Computed, fault, null_out};
-use crate::expr::typed::Typed;
+use crate::expr::typed::{Origin, Typed};
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
 use arrow::array::types::{Int32Type, UInt16Type};
 use arrow::array::{AsArray, PrimitiveArray};
@@ -307,12 +307,12 @@ pub(super) const REPLACE: FunctionDef = FunctionDef {
     ],
     typing: |args| {
         let (len, search, replacement) = (args.text(0)?, args.text(1)?, args.text(2)?);
-        if args.nodes[1].constant_text() == Some("") {
+        if args.nodes[1].origin == Origin::Literal && args.nodes[1].constant_text() == Some("") {
             return Err(empty_search(args));
         }
         Ok(DataType::WStr { len: replaced_length(len, search, replacement) })
     },
-    fallible: |args| args[1].constant_text().is_none(),
+    fallible: |args| args[1].constant_text().is_none_or(str::is_empty),
     kernel: |call| {
         let (texts, search, with) =
             (Texts::new(&call.args[0])?, Texts::new(&call.args[1])?, Texts::new(&call.args[2])?);

@@ -1,1 +1,231 @@
-//! In the making.
+//! Every code that the language documents, reached.
+
+use super::{Names, cx, result};
+use crate::diag::Code;
+use crate::expr::{compile, compile_assignment, parse};
+use crate::types::scalar::array_of;
+use crate::types::{DataType, Value};
+
+fn names() -> Names {
+    let one = |ty: DataType, value: Value| (ty, Some(array_of(&value, &ty, 1).unwrap()));
+    let mut columns = Vec::new();
+    let mut add = |name, (ty, array)| columns.push((name, ty, array));
+    add("i", one(DataType::I4, Value::I4(i32::MAX)));
+    add("zero", one(DataType::I4, Value::I4(0)));
+    add("least", one(DataType::I4, Value::I4(i32::MIN)));
+    add("u", one(DataType::UI4, Value::UI4(1)));
+    add("u8", one(DataType::UI8, Value::UI8(1)));
+    add("n38", one(DataType::Numeric { precision: 38, scale: 0 }, Value::Decimal(1, 0)));
+    add("r", one(DataType::R8, Value::R8(1e308)));
+    add("cy", one(DataType::Cy, Value::Decimal(i64::MAX.into(), 4)));
+    add("b", one(DataType::Bool, Value::Bool(true)));
+    add("s", one(DataType::WStr { len: 9 }, Value::text("abc")));
+    add("empty", one(DataType::WStr { len: 9 }, Value::text("")));
+    add("a1252", one(DataType::Str { len: 9, code_page: 1252 }, Value::text("abc")));
+    add("t1252", one(DataType::Text { code_page: 1252 }, Value::text("abc")));
+    add("t1251", one(DataType::Text { code_page: 1251 }, Value::text("abc")));
+    add("g", one(DataType::Guid, Value::Guid([0; 16])));
+    add("d", one(DataType::DbDate, Value::Days(0)));
+    add("t", one(DataType::DbTime, Value::Time(0)));
+    add("void", (DataType::Null, None));
+    Names {
+        columns,
+        variables: vec![
+            ("User::o", DataType::Null, Value::Object(std::sync::Arc::new(1))),
+            ("User::long", DataType::WStr { len: 0 }, Value::text("x".repeat(4001))),
+        ],
+        ambiguous: vec!["twice"],
+        ..Names::default()
+    }
+}
+
+#[rustfmt::skip]
+const CODES: &[(u32, &str)] = &[
+    // Rows and constants that cannot be computed.
+    (0xC004707B, "i / zero"),
+    (0xC004707B, "i % zero"),
+    (0xC004707B, "r / 0.0"),
+    (0xC004707B, "cy / (DT_CY)0"),
+    (0xC004707B, "n38 == 1 ? 1.5 / (zero * 1.0) : 0.5"),
+    (0xC004707C, "3000000000"),
+    (0xC004707C, "5000000000U"),
+    (0xC004707C, "0xFFFFFFFF"),
+    (0xC004707C, "1e999"),
+    (0xC004707C, "123456789012345678901234567890123456789.5"),
+    (0xC004707D, "n38 * n38"),
+    (0xC004707D, "n38 + n38"),
+    (0xC004707E, "i + 1"),
+    (0xC004707E, "i * i"),
+    (0xC004707E, "least - 1"),
+    (0xC004707E, "least / -1"),
+    (0xC004707E, "r * r"),
+    (0xC004707E, "cy + cy"),
+    (0xC004707F, "ABS(least)"),
+    (0xC004707F, "EXP(r)"),
+    (0xC004707F, r#"DATEADD("yy",i,d)"#),
+    (0xC00470C0, "(DT_I1)i"),
+    (0xC0049064, "(DT_I4)s"),
+    (0xC00470DF, "SQRT(least)"),
+    (0xC00470E0, "LN(zero)"),
+    (0xC00470E1, "LOG(least)"),
+    (0xC00470E2, "POWER(zero,-1)"),
+    (0xC00470E5, "-least"),
+    (0xC00470E7, "LEFT(s,least)"),
+    (0xC00470E7, "RIGHT(s,least)"),
+    (0xC00470E8, "REPLICATE(s,least)"),
+    (0xC00470EE, r#"FINDSTRING(s,"a",zero)"#),
+    (0xC004708B, "SUBSTRING(s,1,least)"),
+    (0xC004708C, "SUBSTRING(s,zero,1)"),
+    (0xC00470C5, r#"REPLACE(s,empty,"x")"#),
+    (0xC00470C5, r#"REPLACE(s,"","x")"#),
+    // Types.
+    (0xC0047080, r#""a" + 5"#),
+    (0xC0047080, "u8 + i"),
+    (0xC0047080, "b == i"),
+    (0xC0047080, "s == g"),
+    (0xC0047080, "d < t"),
+    (0xC0047080, "t1252 + s"),
+    (0xC0047081, "b + b"),
+    (0xC0047081, "d + d"),
+    (0xC0047081, "r % r"),
+    (0xC0047081, "b < b"),
+    (0xC0047081, "g > g"),
+    (0xC0047081, "t1252 < t1252"),
+    (0xC0047081, "i && b"),
+    (0xC0047082, "i & u"),
+    (0xC0047086, "-u"),
+    (0xC0047086, "!i"),
+    (0xC0047086, "~r"),
+    (0xC0047089, "LEN(i)"),
+    (0xC0047089, "ABS(s)"),
+    (0xC0047089, "SIGN(u)"),
+    (0xC0047089, "YEAR(s)"),
+    (0xC0047089, "REPLACENULL(t1252,t1252)"),
+    (0xC0047089, "REPLACENULL(g,5)"),
+    (0xC004709E, "i ? 1 : 2"),
+    (0xC004709F, r#"b ? 1 : "a""#),
+    (0xC004709F, "b ? d : t"),
+    (0xC00470AF, "b ? t1252 : t1251"),
+    (0xC00470CE, "t1252 + t1251"),
+    (0xC00470CE, "t1252 == t1251"),
+    (0xC00470D1, "(DT_STR,5,1251)a1252"),
+    (0xC0047095, "(DT_DBDATE)b"),
+    (0xC0047095, "(DT_STR,5,1252)(DT_NTEXT)s"),
+    (0xC00470BE, "void"),
+    (0xC00470BE, "(DT_FOO)1"),
+    (0xC00470EC, r#"NULL(DT_STR,5,1252) + "a""#),
+    (0xC00470ED, r#"b ? NULL(DT_STR,5,1252) : "a""#),
+    // Functions and their parameters.
+    (0xC004708A, "NOSUCH(1)"),
+    (0xC004708F, r#"DATEPART("xx",d)"#),
+    (0xC004708F, r#"DATEPART("w",d)"#),
+    (0xC00470F0, "DATEPART(s,d)"),
+    (0xC00470F9, "SUBSTRING(s)"),
+    (0xC00470FA, "LEN(s,s)"),
+    (0xC00470FB, "SUBSTRING(s,1)"),
+    (0xC0047090, "NULL(DT_WSTR)"),
+    (0xC0047091, r#"NULL(DT_WSTR,1.5)"#),
+    (0xC0047092, "NULL(DT_WSTR,i)"),
+    (0xC00470F2, "NULL(DT_STR,5,1)"),
+    (0xC00470F3, "NULL(DT_NUMERIC,39,2)"),
+    (0xC00470F4, "NULL(DT_NUMERIC,5,6)"),
+    (0xC00470F5, "NULL(DT_WSTR,-1)"),
+    (0xC0047093, "(DT_STR,5)s"),
+    (0xC0047093, "(DT_I4,5)s"),
+    (0xC0047094, "(DT_WSTR,1.5)s"),
+    (0xC0047094, "(DT_WSTR,\"a\")s"),
+    (0xC0047094, "(DT_WSTR,i)s"),
+    (0xC00470AA, "(DT_STR,5,1)s"),
+    (0xC00470AB, "(DT_NUMERIC,0,0)i"),
+    (0xC00470AC, "(DT_DECIMAL,29)i"),
+    (0xC00470AC, "(DT_DBTIMESTAMP2,8)d"),
+    (0xC00470F1, "(DT_WSTR,-1)s"),
+    // Names.
+    (0xC00470A2, "nowhere"),
+    (0xC00470A3, "#99"),
+    (0xC00470DC, "Source.nowhere"),
+    (0xC00470DB, "twice"),
+    (0xC00470A6, "@nowhere"),
+    (0xC00470DD, "@twice"),
+    (0xC00470D0, "@[User::o]"),
+    (0xC0047100, "@[User::long]"),
+    // Text that is no expression.
+    (0xC004709A, " \t\n"),
+    (0xC0047096, "1 $ 2"),
+    (0xC0047096, "@ x"),
+    (0xC0047096, "\"abc"),
+    (0xC0047096, "12abc"),
+    (0xC0047096, "[]"),
+    (0xC0047099, "1 +"),
+    (0xC0047099, "1 2"),
+    (0xC0047099, "(1"),
+    (0xC0047099, "LEN(s"),
+    (0xC0047099, "b ? 1"),
+    (0xC0047099, "s."),
+    (0xC00470B7, r#""\x12""#),
+    (0xC00470B7, r#""\x0000""#),
+    (0xC00470B8, r#""\q""#),
+    (0xC00470D6, "'a'"),
+    (0xC00470D7, "i = 1"),
+    (0xC00470E6, "LEN( «character_expression» )"),
+];
+
+#[test]
+fn every_documented_code_is_reached() {
+    let names = names();
+    for (code, text) in CODES {
+        assert_eq!(result(text, &names), format!("error {}", Code(*code)), "{text}");
+    }
+}
+
+#[test]
+fn long_literals_are_refused() {
+    let fits = format!("\"{}\"", "x".repeat(4000));
+    assert!(parse(&fits).is_ok());
+    let long = format!("\"{}\"", "x".repeat(4001));
+    assert_eq!(parse(&long).unwrap_err().code, Code(0xC00470FF));
+}
+
+#[test]
+fn without_columns_names_are_unknown_tokens() {
+    let names = Names { no_columns: true, ..names() };
+    let names = Names { columns: Vec::new(), ..names };
+    assert_eq!(compile("x", &names).unwrap_err().code, Code(0xC00470A4));
+    assert_eq!(compile("#12", &names).unwrap_err().code, Code(0xC00470A5));
+    // Texts of variables may be of any length outside of data flows.
+    let program = compile("@[User::long] + \"y\"", &names).unwrap();
+    assert_eq!(program.eval_row(&cx()).unwrap(), Value::text("x".repeat(4001) + "y"));
+    assert_eq!(program.data_type(), DataType::WStr { len: 4000 });
+    assert_eq!(program.warnings()[0].code, Some(Code(0x800470D8)));
+}
+
+#[test]
+fn what_is_always_cut_is_warned_of() {
+    let program = compile("(DT_WSTR,2)\"abc\"", &names()).unwrap();
+    assert_eq!(program.warnings()[0].code, Some(Code(0x802070CC)));
+    assert!(compile("(DT_WSTR,3)\"abc\"", &names()).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn assignments_name_their_variable() {
+    for text in ["@x = 1 + 2", "@[x]=1+2", "@x := 3"] {
+        let (name, program) = compile_assignment(text, &names()).unwrap();
+        assert_eq!((name.as_str(), program.eval_row(&cx()).unwrap()), ("x", Value::I4(3)), "{text}");
+    }
+    assert!(compile_assignment("@x == 1", &names()).is_err());
+    assert_eq!(compile_assignment("1 + 2", &names()).unwrap_err().expected, ["@variable = value"]);
+    assert_eq!(compile("@x = 1", &names()).unwrap_err().code, Code(0xC00470D7));
+}
+
+#[test]
+fn errors_show_the_place_and_what_would_be_legal() {
+    let error = compile("1 +\n  LEN(i)", &names()).unwrap_err();
+    assert_eq!(error.position(), (2, 7));
+    assert_eq!(
+        error.to_string(),
+        "The function \"LEN\" does not support the data type \"DT_I4\" for parameter number 1 (line 2, column 7); \
+         expected LEN(text)\n    LEN(i)\n        ^"
+    );
+    let error = compile("1 + é )", &names()).unwrap_err();
+    assert_eq!(error.to_string().lines().next_back(), Some("        ^"), "{error}");
+}

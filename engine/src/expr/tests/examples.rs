@@ -264,6 +264,8 @@ const TYPES: &[(u16, &str, &str)] = &[
     (0, ".9", "DT_NUMERIC(1,1)"),
     (0, r#""""#, "DT_WSTR(0)"),
     // Lengths.
+    (0, "str50", "DT_WSTR(50)"),
+    (0, "(str50)", "DT_WSTR(50)"),
     (0, "SUBSTRING(str250,i4,i4)", "DT_WSTR(250)"),
     (0, "LEFT(wstr50,4)", "DT_WSTR(4)"),
     (0, "LEFT(wstr50,i4)", "DT_WSTR(50)"),
