@@ -12,7 +12,6 @@ pub mod batch;
 pub mod connections;
 pub mod control;
 pub mod diag;
-pub mod edge;
 pub mod events;
 pub mod expr;
 pub mod flow;

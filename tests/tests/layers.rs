@@ -42,33 +42,28 @@ struct Absence {
 const ABSENT: &[Absence] = &[
     Absence {
         path: "engine/src/types/",
-        words: &["crate::flow", "crate::control", "crate::expr", "crate::run", "crate::edge", "crate::connections"],
+        words: &["crate::flow", "crate::control", "crate::expr", "crate::run", "crate::connections"],
         why: "types know nothing of what is made of them",
     },
     Absence {
         path: "engine/src/props/",
-        words: &["crate::flow", "crate::control", "crate::expr", "crate::run", "crate::edge"],
+        words: &["crate::flow", "crate::control", "crate::expr", "crate::run"],
         why: "properties are plain data",
     },
     Absence {
         path: "engine/src/diag/",
-        words: &["crate::flow", "crate::control", "crate::expr", "crate::run", "crate::edge", "crate::batch"],
+        words: &["crate::flow", "crate::control", "crate::expr", "crate::run", "crate::batch"],
         why: "diagnostics are plain data",
     },
     Absence {
         path: "engine/src/expr/",
-        words: &["crate::flow", "crate::control", "crate::edge", "crate::run", "crate::connections"],
+        words: &["crate::flow", "crate::control", "crate::run", "crate::connections"],
         why: "an expression does not know where it is used",
     },
     Absence {
         path: "engine/src/memory/",
         words: &["crate::flow", "crate::control", "crate::expr"],
         why: "the budget serves holders that it does not know",
-    },
-    Absence {
-        path: "engine/src/edge/",
-        words: &["crate::flow", "crate::control", "crate::expr"],
-        why: "an edge does not know what it joins",
     },
     Absence {
         path: "engine/src/flow/",
@@ -245,7 +240,7 @@ fn files_stay_short() {
 fn every_file_says_what_it_is() {
     let silent = all().into_iter().filter(|source| {
         let first = source.text.lines().next().unwrap_or_default();
-        !first.starts_with("//! ") || first.contains("placeholder")
+        !first.starts_with("//! ") || first.contains("placeholder") || source.text.lines().count() < 3
     });
     assert_none(silent.map(|source| source.path).collect());
 }
