@@ -169,7 +169,7 @@ fn validated(plain: &Plain, package: &Package, out: &mut Out) -> io::Result<dtsx
     }
     let mut console = Console { plain, out };
     for event in events.iter() {
-        console.event(event, &Vec::new)?;
+        console.event(event)?;
     }
     Ok(Ok(Some(result)))
 }
@@ -213,7 +213,7 @@ struct Console<'a> {
 }
 
 impl Display for Console<'_> {
-    fn event(&mut self, event: &Event, _rows: &dyn Fn() -> Vec<PathRows>) -> io::Result<()> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
         if !self.plain.reporting.shows(event) {
             return Ok(());
         }

@@ -14,11 +14,11 @@ const ROOT: &str = r"\Package";
 
 /// Shows a run.
 pub trait Display {
-    /// Something happened. `rows` says how many rows have passed by now.
+    /// Something happened.
     ///
     /// # Errors
     /// Nobody can see it.
-    fn event(&mut self, event: &Event, rows: &dyn Fn() -> Vec<PathRows>) -> io::Result<()>;
+    fn event(&mut self, event: &Event) -> io::Result<()>;
 
     /// Nothing happened for a moment but rows passing by.
     ///
@@ -37,30 +37,27 @@ pub trait Display {
 struct Log {
     verbose: bool,
     look: Look,
-    started: Instant,
+    started: SystemTime,
     running: HashMap<String, Running>,
 }
 
 struct Running {
-    since: Instant,
-    /// Rows of its paths when it began: in a loop, a data flow runs many times.
-    before: Vec<PathRows>,
+    since: SystemTime,
     failed: bool,
 }
 
 impl Log {
     fn new(verbose: bool, look: Look) -> Log {
-        Log { verbose, look, started: Instant::now(), running: HashMap::new() }
+        Log { verbose, look, started: SystemTime::now(), running: HashMap::new() }
     }
 
     /// The lines for an event.
-    fn lines(&mut self, event: &Event, rows: &dyn Fn() -> Vec<PathRows>) -> Vec<String> {
-        let path = &event.source.path;
+    fn lines(&mut self, event: &Event) -> Vec<String> {
+        let (path, time) = (&event.source.path, event.time);
         match &event.kind {
             EventKind::PreExecute if path != ROOT => {
-                let running = Running { since: Instant::now(), before: of_task(&rows(), path), failed: false };
-                self.running.insert(path.clone(), running);
-                vec![self.stamped("start", "36", path)]
+                self.running.insert(path.clone(), Running { since: time, failed: false });
+                vec![self.stamped(time, "start", "36", path)]
             }
             EventKind::TaskFailed => {
                 if let Some(running) = self.running.get_mut(path) {
@@ -68,28 +65,28 @@ impl Log {
                 }
                 Vec::new()
             }
-            EventKind::PostExecute if path != ROOT => {
+            EventKind::PostExecute { rows } if path != ROOT => {
                 let Some(running) = self.running.remove(path) else { return Vec::new() };
-                let elapsed = running.since.elapsed();
+                let elapsed = between(running.since, time);
                 let (word, style) = if running.failed { ("failed", "31") } else { ("done", "32") };
-                let mut lines = passed(&running.before, &of_task(&rows(), path))
-                    .map(|p| self.stamped("rows", "2", &format!("{path} · {}", rows_text(&p, elapsed))))
-                    .collect::<Vec<_>>();
-                lines.push(self.stamped(word, style, &format!("{path} in {}", seconds(elapsed))));
+                let rows = rows.iter().map(|rows| rows_text(rows, elapsed));
+                let mut lines: Vec<String> =
+                    rows.map(|text| self.stamped(time, "rows", "2", &format!("{path} · {text}"))).collect();
+                lines.push(self.stamped(time, word, style, &format!("{path} in {}", seconds(elapsed))));
                 lines
             }
             EventKind::Error(message) => vec![self.message("error", "1;31", event, message)],
             EventKind::Warning(message) => vec![self.message("warning", "1;33", event, message)],
             EventKind::Information(message) if self.verbose => vec![self.message("info", "2", event, message)],
             EventKind::Custom { name, text } if self.verbose => {
-                vec![self.stamped("event", "2", &format!("{path} · {name}: {text}"))]
+                vec![self.stamped(time, "event", "2", &format!("{path} · {name}: {text}"))]
             }
             _ => Vec::new(),
         }
     }
 
-    fn stamped(&self, word: &str, style: &str, text: &str) -> String {
-        let time = format!("{:>8.3}", self.started.elapsed().as_secs_f64());
+    fn stamped(&self, time: SystemTime, word: &str, style: &str, text: &str) -> String {
+        let time = format!("{:>8.3}", between(self.started, time).as_secs_f64());
         format!("{} {} {text}", self.look.paint("2", &time), self.look.paint(style, &format!("{word:<7}")))
     }
 
@@ -97,7 +94,7 @@ impl Log {
         let part =
             if message.sub_component.is_empty() { String::new() } else { format!(" · {}", message.sub_component) };
         let text = format!("{}{part}: {} {}", event.source.path, message.code, message.text.trim_end());
-        self.stamped(word, style, &text)
+        self.stamped(event.time, word, style, &text)
     }
 
     fn verdict(&self, outcome: &Outcome) -> String {
@@ -106,20 +103,13 @@ impl Log {
             RunResult::Failure => ("failure", "1;31"),
             RunResult::Cancelled => ("cancelled", "1;33"),
         };
-        self.stamped(word, style, &format!("in {}", seconds(outcome.elapsed)))
+        self.stamped(SystemTime::now(), word, style, &format!("in {}", seconds(outcome.elapsed)))
     }
 }
 
-fn of_task(rows: &[PathRows], task: &str) -> Vec<PathRows> {
-    rows.iter().filter(|r| r.task == task).cloned().collect()
-}
-
-/// What passed between two counts.
-fn passed<'a>(before: &'a [PathRows], after: &'a [PathRows]) -> impl Iterator<Item = PathRows> + 'a {
-    after.iter().map(|now| {
-        let then = before.iter().find(|b| b.path == now.path).map_or(0, |b| b.rows);
-        PathRows { rows: now.rows.saturating_sub(then), ..now.clone() }
-    })
+/// The time from one to the other; none if a clock was put back.
+fn between(from: SystemTime, to: SystemTime) -> Duration {
+    to.duration_since(from).unwrap_or_default()
 }
 
 /// `Flat File Source.Output: 1,234,567 rows, 2.1 M rows/s`.
@@ -164,8 +154,8 @@ impl Lines {
 }
 
 impl Display for Lines {
-    fn event(&mut self, event: &Event, rows: &dyn Fn() -> Vec<PathRows>) -> io::Result<()> {
-        self.0.lines(event, rows).into_iter().for_each(note);
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.0.lines(event).into_iter().for_each(note);
         Ok(())
     }
 
@@ -240,28 +230,25 @@ impl Live {
 }
 
 impl Display for Live {
-    fn event(&mut self, event: &Event, rows: &dyn Fn() -> Vec<PathRows>) -> io::Result<()> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
         let path = &event.source.path;
         match event.kind {
             EventKind::PreExecute if path != ROOT => self.begin_task(path),
-            EventKind::PostExecute => self.end_task(path),
+            EventKind::PostExecute { .. } => self.end_task(path),
             _ => {}
         }
-        for line in self.log.lines(event, rows) {
+        for line in self.log.lines(event) {
             self.bars.println(line)?;
         }
         Ok(())
     }
 
     fn tick(&mut self, rows: &[PathRows]) -> io::Result<()> {
-        let mut shown = Vec::new();
-        for (task, running) in &self.log.running {
-            let now = of_task(rows, task);
-            let elapsed = running.since.elapsed();
-            shown.extend(passed(&running.before, &now).map(|p| (rows_text(&p, elapsed), p)));
-        }
-        for (text, path) in shown {
-            self.show_rows(&path, text);
+        for path in rows {
+            if let Some(running) = self.log.running.get(&path.task) {
+                let text = rows_text(path, between(running.since, SystemTime::now()));
+                self.show_rows(path, text);
+            }
         }
         Ok(())
     }
@@ -305,12 +292,13 @@ fn rows_json(rows: &[PathRows]) -> String {
 }
 
 impl Display for Json<'_> {
-    fn event(&mut self, event: &Event, _rows: &dyn Fn() -> Vec<PathRows>) -> io::Result<()> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
         let object = timed(event.time, event.kind.name())
             .text("source", &event.source.name)
             .text("path", &event.source.path)
             .text_if("id", &event.source.id);
         let object = match &event.kind {
+            EventKind::PostExecute { rows } if !rows.is_empty() => object.raw("rows", rows_json(rows)),
             EventKind::Error(m) | EventKind::Warning(m) | EventKind::Information(m) => object
                 .text("code", &m.code.to_string())
                 .text_if("symbol", m.code.name())
@@ -359,21 +347,18 @@ mod tests {
         Event { time: SystemTime::UNIX_EPOCH, source, kind }
     }
 
-    fn rows(n: u64) -> Vec<PathRows> {
-        vec![PathRows { task: r"\Package\Load".into(), path: "Source.Output".into(), rows: n }]
-    }
-
     #[test]
     fn lines_tell_start_rows_messages_and_end() {
         let mut log = Log::new(false, Look::plain());
-        let start = log.lines(&event(EventKind::PreExecute), &|| rows(100));
+        let start = log.lines(&event(EventKind::PreExecute));
         assert!(start[0].ends_with(r"start   \Package\Load"), "{start:?}");
         let message = Message { code: Code(0xC0209029), sub_component: "Source".into(), text: "Bad value.\r\n".into() };
-        assert_eq!(log.lines(&event(EventKind::Information(message.clone())), &|| rows(0)), Vec::<String>::new());
-        let error = log.lines(&event(EventKind::Error(message)), &|| rows(0));
+        assert_eq!(log.lines(&event(EventKind::Information(message.clone()))), Vec::<String>::new());
+        let error = log.lines(&event(EventKind::Error(message)));
         assert!(error[0].ends_with(r"error   \Package\Load · Source: 0xC0209029 Bad value."), "{error:?}");
-        log.lines(&event(EventKind::TaskFailed), &|| rows(0));
-        let end = log.lines(&event(EventKind::PostExecute), &|| rows(1_234_667));
+        log.lines(&event(EventKind::TaskFailed));
+        let rows = vec![PathRows { task: r"\Package\Load".into(), path: "Source.Output".into(), rows: 1_234_567 }];
+        let end = log.lines(&event(EventKind::PostExecute { rows }));
         assert!(end[0].contains("Source.Output: 1,234,567 rows, "), "{end:?}");
         assert!(end[1].contains(r"failed  \Package\Load in "), "{end:?}");
     }

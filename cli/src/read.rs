@@ -28,7 +28,7 @@ pub fn run(args: &ReadArgs, out: &mut Out) -> CommandResult {
         let mut lines = Lines::new(false);
         for event in events.iter().filter(|event| event.kind.message().is_some()) {
             // Lines on standard error: nothing to do about a failure.
-            let _ = lines.event(&event, &Vec::new);
+            let _ = lines.event(&event);
         }
     });
     // The reader is dropped in `write`: an early end there cancels the run.

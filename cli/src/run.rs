@@ -48,7 +48,7 @@ pub fn pump(package: Package, options: RunOptions, display: &mut dyn Display) ->
     let events = execution.events().clone();
     loop {
         let shown = match events.recv_timeout(TICK) {
-            Ok(event) => display.event(&event, &|| execution.rows()),
+            Ok(event) => display.event(&event),
             Err(e) if e.is_timeout() => display.tick(&execution.rows()),
             Err(_) => break,
         };

@@ -354,7 +354,7 @@ impl Prepared {
         listener: Arc<dyn Listener>,
         work: impl FnOnce(&Arc<PackagePlan>, &RunRequest) -> diag::Result<control::Outcome>,
     ) -> Result<Outcome> {
-        self.request.listeners.push(Arc::new(Forward(listener)));
+        self.request.listeners.push(Arc::new(Forward { listener, counts: self.counts.clone() }));
         let outcome = work(&self.plan, &self.request)?;
         Ok(Outcome {
             result: match outcome.result {

@@ -2,6 +2,7 @@
 
 use crate::execution::PathRows;
 use dtsx_engine::flow::{FlowEvents, FlowMetrics, FlowPlan};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Row counts of a run: shown the counters of each flow as it begins, read by whoever wants to know.
@@ -22,7 +23,13 @@ impl RowCounts {
 
     /// The rows that have passed so far, by task in the order in which they began, and by path.
     pub(crate) fn snapshot(&self) -> Vec<PathRows> {
-        self.tasks().iter().flat_map(TaskCounts::total).collect()
+        let tasks = self.tasks();
+        tasks.iter().flat_map(|task| added(task.ended.clone(), task.now())).collect()
+    }
+
+    /// The rows of the execution of `task` that has just ended; none if it is no data flow.
+    pub(crate) fn end(&self, task: &str) -> Vec<PathRows> {
+        self.tasks().iter_mut().find(|t| t.task == task).map(TaskCounts::end).unwrap_or_default()
     }
 }
 
@@ -32,7 +39,7 @@ impl FlowEvents for RowCounts {
         let running = Some((plan.clone(), metrics.clone()));
         match tasks.iter_mut().find(|t| t.task == plan.path) {
             Some(task) => {
-                task.ended = task.total();
+                task.end();
                 task.running = running;
             }
             None => tasks.push(TaskCounts { task: plan.path.clone(), ended: Vec::new(), running }),
@@ -41,19 +48,77 @@ impl FlowEvents for RowCounts {
 }
 
 impl TaskCounts {
-    fn total(&self) -> Vec<PathRows> {
-        let mut total = self.ended.clone();
-        let Some((plan, metrics)) = &self.running else { return total };
-        for (index, (node, consumers)) in plan.nodes.iter().zip(&plan.consumers).enumerate() {
+    /// The rows of the present execution.
+    fn now(&self) -> Vec<PathRows> {
+        let Some((plan, metrics)) = &self.running else { return Vec::new() };
+        let mut rows = Vec::new();
+        for index in downstream(&plan.consumers) {
+            let (node, consumers) = (&plan.nodes[index], &plan.consumers[index]);
             for (output, _) in consumers.iter().enumerate().filter(|(_, consumer)| consumer.is_some()) {
-                let path = format!("{}.{}", node.spec.name, node.spec.outputs[output].name);
-                let rows = metrics.rows_sent(index, output);
-                match total.iter_mut().find(|t| t.path == path) {
-                    Some(known) => known.rows += rows,
-                    None => total.push(PathRows { task: self.task.clone(), path, rows }),
-                }
+                rows.push(PathRows {
+                    task: self.task.clone(),
+                    path: format!("{}.{}", node.spec.name, node.spec.outputs[output].name),
+                    rows: metrics.rows_sent(index, output),
+                });
             }
         }
-        total
+        rows
+    }
+
+    /// The present execution becomes a past one.
+    fn end(&mut self) -> Vec<PathRows> {
+        let now = self.now();
+        self.ended = added(std::mem::take(&mut self.ended), now.clone());
+        self.running = None;
+        now
+    }
+}
+
+fn added(mut total: Vec<PathRows>, more: Vec<PathRows>) -> Vec<PathRows> {
+    for more in more {
+        match total.iter_mut().find(|known| known.path == more.path) {
+            Some(known) => known.rows += more.rows,
+            None => total.push(more),
+        }
+    }
+    total
+}
+
+/// The components in the order in which rows come to them.
+fn downstream(consumers: &[Vec<Option<(usize, usize)>>]) -> Vec<usize> {
+    let mut feeding = vec![0usize; consumers.len()];
+    for (to, _) in consumers.iter().flatten().flatten() {
+        feeding[*to] += 1;
+    }
+    let mut ready: VecDeque<usize> = (0..consumers.len()).filter(|index| feeding[*index] == 0).collect();
+    let mut order = Vec::with_capacity(consumers.len());
+    while let Some(index) = ready.pop_front() {
+        order.push(index);
+        for (to, _) in consumers[index].iter().flatten() {
+            feeding[*to] -= 1;
+            if feeding[*to] == 0 {
+                ready.push_back(*to);
+            }
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_come_after_those_that_feed_them() {
+        let to = |index| Some((index, 0));
+        let consumers = vec![vec![], vec![to(0), None], vec![to(3), to(1)], vec![to(1)]];
+        assert_eq!(downstream(&consumers), [2, 3, 1, 0]);
+    }
+
+    #[test]
+    fn executions_are_added_up() {
+        let rows = |path: &str, rows| PathRows { task: "T".into(), path: path.into(), rows };
+        let total = added(vec![rows("a", 1), rows("b", 2)], vec![rows("b", 3), rows("c", 4)]);
+        assert_eq!(total, [rows("a", 1), rows("b", 5), rows("c", 4)]);
     }
 }

@@ -1,5 +1,6 @@
 //! What happens during a run, for displays and logs.
 
+use crate::execution::PathRows;
 use dtsx_engine::diag::Code;
 use std::time::SystemTime;
 
@@ -40,7 +41,10 @@ pub enum EventKind {
     /// OnPreExecute.
     PreExecute,
     /// OnPostExecute.
-    PostExecute,
+    PostExecute {
+        /// The rows that passed over each path, if it was a data flow.
+        rows: Vec<PathRows>,
+    },
     /// OnError.
     Error(Message),
     /// OnWarning.
@@ -94,7 +98,7 @@ impl EventKind {
             EventKind::PreValidate => "OnPreValidate",
             EventKind::PostValidate => "OnPostValidate",
             EventKind::PreExecute => "OnPreExecute",
-            EventKind::PostExecute => "OnPostExecute",
+            EventKind::PostExecute { .. } => "OnPostExecute",
             EventKind::Error(_) => "OnError",
             EventKind::Warning(_) => "OnWarning",
             EventKind::Information(_) => "OnInformation",
