@@ -169,7 +169,8 @@ impl Display for Lines {
     }
 }
 
-/// The same lines on a terminal, and below them what is running now.
+/// The same lines on a terminal, and below them what is running now: a line a task, and one a data path. What is over
+/// before the first tick never gets one.
 pub struct Live {
     log: Log,
     bars: MultiProgress,
@@ -184,71 +185,77 @@ impl Live {
         Live { log: Log::new(verbose, look), bars: MultiProgress::new(), tasks: Vec::new(), paths: Vec::new() }
     }
 
-    fn begin_task(&mut self, path: &str) {
-        let bar = ProgressBar::new_spinner().with_message(path.to_owned());
+    fn begin_task(&mut self, path: &str, since: Duration) {
+        let bar = ProgressBar::new_spinner().with_message(path.to_owned()).with_elapsed(since);
         if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {elapsed:>5} {msg}") {
             bar.set_style(style);
         }
-        let bar = self.bars.add(bar);
-        bar.enable_steady_tick(Duration::from_millis(100));
-        self.tasks.push((path.to_owned(), bar));
+        self.tasks.push((path.to_owned(), self.bars.add(bar)));
     }
 
     fn end_task(&mut self, path: &str) {
-        for at in (0..self.tasks.len()).rev().filter(|at| self.tasks[*at].0 == path).collect::<Vec<_>>() {
-            self.tasks.remove(at).1.finish_and_clear();
-        }
-        self.paths.retain(|(rows, bar)| {
-            let keep = rows.task != path;
-            if !keep {
-                bar.finish_and_clear();
-            }
-            keep
-        });
+        let ended = |bar: &ProgressBar| {
+            bar.finish_and_clear();
+            false
+        };
+        self.tasks.retain(|(task, bar)| task != path || ended(bar));
+        self.paths.retain(|(rows, bar)| rows.task != path || ended(bar));
     }
 
     fn show_rows(&mut self, now: &PathRows, text: String) {
-        let known = self.paths.iter().position(|(rows, _)| rows.task == now.task && rows.path == now.path);
-        match known {
-            Some(at) => self.paths[at].1.set_message(text),
-            None => {
-                let bar = ProgressBar::new_spinner().with_message(text);
-                if let Ok(style) = ProgressStyle::with_template("          {msg}") {
-                    bar.set_style(style);
-                }
-                let after = self.paths.iter().rev().find(|(rows, _)| rows.task == now.task).map(|(_, bar)| bar);
-                let after = after.or_else(|| self.tasks.iter().find(|(path, _)| *path == now.task).map(|(_, bar)| bar));
-                let bar = match after {
-                    Some(after) => self.bars.insert_after(after, bar),
-                    None => self.bars.add(bar),
-                };
-                bar.tick();
-                self.paths.push((now.clone(), bar));
-            }
+        if let Some((_, bar)) = self.paths.iter().find(|(rows, _)| rows.task == now.task && rows.path == now.path) {
+            bar.set_message(text);
+            return;
         }
+        let last = self.paths.iter().rev().find(|(rows, _)| rows.task == now.task).map(|(_, bar)| bar);
+        let above = last.or_else(|| self.tasks.iter().find(|(path, _)| *path == now.task).map(|(_, bar)| bar));
+        let Some(above) = above else { return };
+        let bar = ProgressBar::new_spinner().with_message(text);
+        if let Ok(style) = ProgressStyle::with_template("        {msg}") {
+            bar.set_style(style);
+        }
+        let bar = self.bars.insert_after(above, bar);
+        self.paths.push((now.clone(), bar));
     }
 }
 
 impl Display for Live {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let path = &event.source.path;
+        let lines = self.log.lines(event);
         match event.kind {
-            EventKind::PreExecute if path != ROOT => self.begin_task(path),
+            // The task will have a line of its own.
+            EventKind::PreExecute => return Ok(()),
             EventKind::PostExecute { .. } => self.end_task(path),
             _ => {}
         }
-        for line in self.log.lines(event) {
-            self.bars.println(line)?;
+        for line in lines {
+            if self.tasks.is_empty() {
+                note(line);
+            } else {
+                self.bars.println(line)?;
+            }
         }
         Ok(())
     }
 
     fn tick(&mut self, rows: &[PathRows]) -> io::Result<()> {
-        for path in rows {
-            if let Some(running) = self.log.running.get(&path.task) {
-                let text = rows_text(path, between(running.since, SystemTime::now()));
-                self.show_rows(path, text);
+        let now = SystemTime::now();
+        let mut running: Vec<(String, SystemTime)> =
+            self.log.running.iter().map(|(path, running)| (path.clone(), running.since)).collect();
+        running.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
+        for (path, since) in &running {
+            if !self.tasks.iter().any(|(task, _)| task == path) {
+                self.begin_task(path, between(*since, now));
             }
+        }
+        for path in rows {
+            if let Some((_, since)) = running.iter().find(|(task, _)| *task == path.task) {
+                self.show_rows(path, rows_text(path, between(*since, now)));
+            }
+        }
+        for (_, bar) in &self.tasks {
+            bar.tick();
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::signals::cancel_on_interrupt;
 use dtsx::{ExitCode, Outcome, Package, RunOptions, RunResult, Value};
 use std::io::IsTerminal;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a display is told how many rows have passed.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,12 +46,18 @@ pub fn pump(package: Package, options: RunOptions, display: &mut dyn Display) ->
     let cancel = execution.cancel_token();
     cancel_on_interrupt(cancel.clone());
     let events = execution.events().clone();
+    let mut next_tick = Instant::now() + TICK;
     loop {
-        let shown = match events.recv_timeout(TICK) {
+        let mut shown = match events.recv_deadline(next_tick) {
             Ok(event) => display.event(&event),
-            Err(e) if e.is_timeout() => display.tick(&execution.rows()),
+            Err(e) if e.is_timeout() => Ok(()),
             Err(_) => break,
         };
+        // However many events there are, rows are shown in between.
+        if Instant::now() >= next_tick {
+            shown = shown.and_then(|()| display.tick(&execution.rows()));
+            next_tick = Instant::now() + TICK;
+        }
         if let Err(e) = shown {
             // Nobody sees what happens any more: as a pipeline does, stop.
             cancel.cancel();

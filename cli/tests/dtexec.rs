@@ -2,7 +2,11 @@
 
 mod common;
 
-use common::{dtexec, package};
+use common::{Ran, package, ran};
+
+fn dtexec(arguments: &[&str]) -> Ran {
+    ran(env!("CARGO_BIN_EXE_dtexec"), arguments)
+}
 
 #[test]
 fn wrong_command_lines_are_6() {

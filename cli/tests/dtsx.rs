@@ -2,7 +2,11 @@
 
 mod common;
 
-use common::{dtsx, package};
+use common::{Ran, package, ran};
+
+fn dtsx(arguments: &[&str]) -> Ran {
+    ran(env!("CARGO_BIN_EXE_dtsx"), arguments)
+}
 
 #[test]
 fn usage_errors_are_6() {

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
     use crate::reader::Channel;
     use arrow::array::{ArrayRef, Int32Array};
-    use arrow::ffi_stream::ArrowArrayStreamReader;
+    use arrow::ffi_stream::RecordBatchStreamReader;
     use arrow::record_batch::RecordBatchReader;
     use dtsx_engine::batch::Batch;
     use dtsx_engine::flow::{ColumnRef, Layout, LineageId, Waker};
@@ -63,7 +63,7 @@ mod tests {
         let mut stream = FFI_ArrowArrayStream::empty();
         // SAFETY: the stream is ours and empty.
         unsafe { export_c_stream(reader, &raw mut stream) };
-        let mut back = ArrowArrayStreamReader::try_new(stream).unwrap();
+        let mut back = RecordBatchStreamReader::try_new(stream).unwrap();
         assert_eq!(back.schema().field(0).metadata()["dtsx.type"], "DT_I4");
         assert_eq!(back.next().unwrap().unwrap().num_rows(), 3);
         assert!(!cancel.is_cancelled());

@@ -1,7 +1,8 @@
 //! Running the built binaries.
+#![expect(clippy::unwrap_used, reason = "a helper of tests: what fails here is a failed test")]
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// What a run of a binary came to.
 pub struct Ran {
@@ -10,21 +11,11 @@ pub struct Ran {
     pub stderr: String,
 }
 
-impl From<Output> for Ran {
-    fn from(it: Output) -> Ran {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: it.status.code().unwrap_or(-1), stdout: text(it.stdout), stderr: text(it.stderr) }
-    }
-}
-
-#[allow(clippy::allow_attributes, dead_code, reason = "each test binary uses its own part")]
-pub fn dtsx(arguments: &[&str]) -> Ran {
-    Command::new(env!("CARGO_BIN_EXE_dtsx")).args(arguments).output().unwrap().into()
-}
-
-#[allow(clippy::allow_attributes, dead_code, reason = "each test binary uses its own part")]
-pub fn dtexec(arguments: &[&str]) -> Ran {
-    Command::new(env!("CARGO_BIN_EXE_dtexec")).args(arguments).output().unwrap().into()
+/// Runs a binary to its end.
+pub fn ran(binary: &str, arguments: &[&str]) -> Ran {
+    let output = Command::new(binary).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 /// A package of the project's own tests.
