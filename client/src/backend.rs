@@ -289,7 +289,7 @@ pub(crate) fn prepare(
     for (name, _) in readers {
         let is_it = |flow: &FlowSpec| flow.components.iter().any(|c| c.name == *name && c.kind == DATA_READER);
         if !flows(&plan).any(is_it) {
-            return Err(Error::NoReader(name.clone()));
+            return Err(Error::Setting(format!("the package has no DataReader destination named \"{name}\"")));
         }
     }
     let sinks = readers.iter().map(|(name, channel)| (name.clone(), channel.clone() as Arc<dyn ReaderSink>));
