@@ -122,12 +122,11 @@ impl Cx<'_, '_> {
         let lineage = self.lineages.get(column.lineage_id()).copied().unwrap_or_default();
         let produced = self.index.lineages.get(column.lineage_id());
         let produced = produced.and_then(|place| self.pipeline.output_column(*place));
-        // Formats 6 and 8 cache the name; the lineage's own name is what the original shows in messages.
-        let name = match (column.name(), produced) {
-            ("", Some(produced)) => produced.name().to_owned(),
-            ("", None) => column.lineage_id().to_owned(),
-            (name, _) => name.to_owned(),
-        };
+        // Formats 6 and 8 cache the name. What 2 and 3 call the input column may be qualified by its source: the name of
+        // the column that it takes is the one that counts.
+        let cached = column.base.properties.get("cachedName").filter(|name| !name.is_empty());
+        let name = cached.or_else(|| produced.map(OutputColumn::name)).unwrap_or_else(|| column.name());
+        let name = if name.is_empty() { column.lineage_id() } else { name }.to_owned();
         if lineage == LineageId::default() {
             let code = codes::DTS_E_INVALIDINPUTLINEAGEID;
             let message = code.message(&[&format!("input column \"{name}\""), &column.lineage_id()]);

@@ -110,10 +110,11 @@ fn reconfigure(
                 // What the caller gives is meant: an expression of the package does not replace it.
                 connection.expressions.retain(|e| !e.property.eq_ignore_ascii_case("ConnectionString"));
             }
-            None => diagnostics.push(Diagnostic::error(
+            // It may be meant for a package that this one runs.
+            None => diagnostics.push(Diagnostic::warning(
                 dtsx_engine::diag::codes::DTS_E_CONNECTIONNOTFOUND,
                 "\\Package",
-                format!("--connect names a connection manager \"{name}\", which the package does not have"),
+                format!("a connection string is given for \"{name}\", which this package does not have"),
             )),
         }
     }
