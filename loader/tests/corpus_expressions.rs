@@ -66,8 +66,18 @@ fn expressions_of_real_packages_compile_and_have_the_stored_types() {
             for finding in &report.expression_findings {
                 let name = file.strip_prefix(&shared).unwrap_or(file).display();
                 match (&finding.error, &finding.types) {
-                    (Some(error), _) => println!("ERROR\t{name}\t{}\t{}\t{}\t{error}", finding.object, finding.part, finding.text.replace('\n', " ")),
-                    (None, Some((d, i))) => println!("TYPE\t{name}\t{}\t{}\t{}\tdeclared {d}, inferred {i}", finding.object, finding.part, finding.text.replace('\n', " ")),
+                    (Some(error), _) => println!(
+                        "ERROR\t{name}\t{}\t{}\t{}\t{error}",
+                        finding.object,
+                        finding.part,
+                        finding.text.replace('\n', " ")
+                    ),
+                    (None, Some((d, i))) => println!(
+                        "TYPE\t{name}\t{}\t{}\t{}\tdeclared {d}, inferred {i}",
+                        finding.object,
+                        finding.part,
+                        finding.text.replace('\n', " ")
+                    ),
                     _ => {}
                 }
             }

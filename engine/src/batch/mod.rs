@@ -53,7 +53,8 @@ impl Batch {
 
     /// No rows in `slots` columns that nobody will look at.
     pub fn empty(seq: u64, slots: usize) -> Batch {
-        Batch::new(seq, 0, vec![Arc::new(NullArray::new(0)); slots])
+        let nothing: ArrayRef = Arc::new(NullArray::new(0));
+        Batch::new(seq, 0, vec![nothing; slots])
     }
 
     /// The number of rows that are meant.

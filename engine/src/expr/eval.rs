@@ -64,11 +64,10 @@ fn settle(
     Ok(Datum::Scalar(value_at(&array, &node.ty, 0)?))
 }
 
-fn pair(
-    parts: &[Typed; 2],
-    frame: &Frame<'_>,
-    faults: &mut Faults,
-) -> Result<Option<(Datum, Datum, usize, Option<NullBuffer>)>> {
+/// Both operands, the number of rows, and the rows where one of them is NULL.
+type Pair = (Datum, Datum, usize, Option<NullBuffer>);
+
+fn pair(parts: &[Typed; 2], frame: &Frame<'_>, faults: &mut Faults) -> Result<Option<Pair>> {
     let a = eval(&parts[0], frame, faults)?;
     let b = eval(&parts[1], frame, faults)?;
     if a.is_null_scalar() || b.is_null_scalar() {

@@ -36,11 +36,9 @@ pub(crate) fn fold(node: Typed, cx: &EvalContext, on_fault: OnFault) -> Result<T
                 return Ok(Typed { fallible, pure, ..node });
             }
         }
-        Op::Logic { or, parts } => {
-            if parts[0].constant() == Some(&Value::Bool(*or)) {
-                let decided = Value::Bool(*or);
-                return Ok(constant(node, decided));
-            }
+        Op::Logic { or, parts } if parts[0].constant() == Some(&Value::Bool(*or)) => {
+            let decided = Value::Bool(*or);
+            return Ok(constant(node, decided));
         }
         _ => {}
     }

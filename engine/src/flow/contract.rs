@@ -235,6 +235,9 @@ pub enum Committed {
     Parked(Block),
 }
 
+/// The ends of one execution of a [`Stage`]: a sink for each input, and the source of its outputs.
+pub type StageEnds = (Vec<Arc<dyn Sink>>, Arc<dyn Source>);
+
 /// An asynchronous component: its inputs are sinks, its outputs a source, and they share what is between them. The
 /// source's `fetch` says [`Step::Parked`] until there is something to emit.
 pub trait Stage: Send + Sync {
@@ -242,7 +245,7 @@ pub trait Stage: Send + Sync {
     ///
     /// # Errors
     /// What cannot be opened.
-    fn open(&self, cx: &OpenCx, inputs: &[Layout]) -> Result<(Vec<Arc<dyn Sink>>, Arc<dyn Source>)>;
+    fn open(&self, cx: &OpenCx, inputs: &[Layout]) -> Result<StageEnds>;
 
     /// Whether all inputs must have ended before the first row leaves.
     fn blocks(&self) -> bool;

@@ -195,10 +195,8 @@ impl Expressions<'_> {
                     outside(&expression.property, &expression.text, Form::Value, expression.span);
                 }
             }
-            ExecutableKind::Task(task) => {
-                if task.kind == "Microsoft.ExpressionTask" {
-                    outside("Expression", task.data.attr("Expression").unwrap_or(""), Form::Assignment, task.span);
-                }
+            ExecutableKind::Task(task) if task.kind == "Microsoft.ExpressionTask" => {
+                outside("Expression", task.data.attr("Expression").unwrap_or(""), Form::Assignment, task.span);
             }
             _ => {}
         }

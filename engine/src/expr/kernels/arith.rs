@@ -307,7 +307,7 @@ fn small_product(a: i128, b: i128) -> Option<i128> {
     (x as i128 == a && y as i128 == b).then(|| x as i128 * y as i128)
 }
 
-fn unary_loop<T: Physical>(
+fn unary_loop<T>(
     datum: &Datum,
     data_type: &DataType,
     rows: usize,
@@ -316,7 +316,7 @@ fn unary_loop<T: Physical>(
     code: Code,
 ) -> Result<Computed>
 where
-    T: ArrowPrimitiveType,
+    T: Physical + ArrowPrimitiveType,
     T::Native: ArrowNativeType,
 {
     let a = operand::<T>(datum)?;

@@ -36,7 +36,7 @@ enum Next {
 
 impl Driver {
     /// Runs until there is nothing to do.
-    pub fn run(mut self: Box<Self>) {
+    pub fn run(mut self) {
         let pipeline = self.pipeline.clone();
         let chaos = pipeline.flow.services.options.chaos.park;
         for turn in 0.. {
@@ -297,7 +297,7 @@ impl PipelineRun {
     }
 
     /// Parks a driver, unless there was a wake since it last looked.
-    fn park(self: &Arc<Self>, driver: Box<Driver>) -> Option<Box<Driver>> {
+    fn park(self: &Arc<Self>, driver: Driver) -> Option<Driver> {
         let mut sched = self.sched();
         if std::mem::take(&mut sched.notified) || self.stopped() {
             return Some(driver);

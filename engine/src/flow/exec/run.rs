@@ -1,6 +1,6 @@
 //! Opening a plan, running its pipelines, ending it as one.
 
-use super::super::contract::{Bound, Fetch, OpenCx, Ports, Sink, Source};
+use super::super::contract::{Bound, Fetch, OpenCx, Ports, Sink, Source, StageEnds};
 use super::super::cut::{Pipeline, Target, cut};
 use super::super::plan::{FlowPlan, Tap};
 use super::super::spec::Layout;
@@ -95,7 +95,7 @@ pub(super) struct FetchHalf {
 
 #[derive(Default)]
 pub(super) struct Sched {
-    pub parked: Vec<Box<Driver>>,
+    pub parked: Vec<Driver>,
     pub notified: bool,
 }
 
@@ -221,7 +221,7 @@ struct Opener<'a> {
     taps: &'a [Tap],
 }
 
-type StageEnds = HashMap<usize, (Vec<Arc<dyn Sink>>, Arc<dyn Source>)>;
+type Stages = HashMap<usize, StageEnds>;
 
 impl Opener<'_> {
     fn cx(&self, node: usize) -> OpenCx {
@@ -235,9 +235,9 @@ impl Opener<'_> {
         }
     }
 
-    fn open(&self) -> Result<Vec<Box<Driver>>> {
+    fn open(&self) -> Result<Vec<Driver>> {
         let plan = &self.shared.plan;
-        let mut stages: StageEnds = HashMap::new();
+        let mut stages: Stages = HashMap::new();
         for (index, node) in plan.nodes.iter().enumerate() {
             if let Bound::Stage(stage) = &node.bound {
                 let ends = stage.open(&self.cx(index), &node.inputs).map_err(|e| e.at(&node.spec.path))?;
@@ -265,8 +265,8 @@ impl Opener<'_> {
     fn open_pipeline(
         &self,
         pipeline: &Pipeline,
-        stages: &StageEnds,
-        drivers: &mut Vec<Box<Driver>>,
+        stages: &Stages,
+        drivers: &mut Vec<Driver>,
     ) -> Result<Arc<PipelineRun>> {
         let plan = &self.shared.plan;
         let root = pipeline.root;
@@ -321,14 +321,14 @@ impl Opener<'_> {
                 let encoder = sink.get().encoder(&self.cx(*node), layout);
                 encoders.push(encoder.map_err(|e| e.at(&plan.nodes[*node].spec.path))?);
             }
-            drivers.push(Box::new(Driver {
+            drivers.push(Driver {
                 pipeline: run.clone(),
                 decoder: source.decoder(&self.cx(root), &plan.nodes[root].outputs).map_err(at_root)?,
                 applies,
                 blocks: encoders.iter().map(|_| VecDeque::new()).collect(),
                 encoders,
                 ports,
-            }));
+            });
         }
         Ok(run)
     }
@@ -364,7 +364,7 @@ impl SinkRef<'_> {
 /// Gathers the leaves and inline components of one pipeline while its tree is turned into run targets.
 struct Tree<'a> {
     opener: &'a Opener<'a>,
-    stages: &'a StageEnds,
+    stages: &'a Stages,
     leaves: Vec<Leaf>,
     leaf_sinks: Vec<(SinkRef<'a>, usize, Layout)>,
     inlines: Vec<usize>,
