@@ -22,6 +22,10 @@ use dtsx_engine::variables::VariableAccess;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The allocator of the command line.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Quiet;
 
 impl Events for Quiet {
