@@ -3,7 +3,7 @@
 //! Columns are looked at once a batch; then one loop over the rows writes cell after cell into a buffer that always has
 //! a window of bytes free, so that a number is a few stores and no call.
 
-use super::cells::{self, WINDOW, Window};
+use super::cells::{self, WINDOW};
 use crate::connections::flat_file::Encoding;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{Buffer, NullBuffer};
@@ -21,6 +21,7 @@ use wide::u8x16;
 /// A short text written between values: a qualifier, a delimiter, both.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mark {
+    /// The text, if it is short.
     word: [u8; 8],
     size: usize,
     /// The text, if it does not fit the word.
@@ -35,6 +36,14 @@ impl Mark {
             None => mark.long = text.to_vec(),
         }
         mark
+    }
+
+    fn is_short(&self) -> bool {
+        self.long.is_empty()
+    }
+
+    fn text(&self) -> &[u8] {
+        if self.is_short() { &self.word[..self.size] } else { &self.long }
     }
 }
 
@@ -103,41 +112,19 @@ impl FlatFileEncode {
 }
 
 /// The bytes being written. Everything from `at` on is free.
+#[derive(Default)]
 struct Out {
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl Out {
-    /// The next window, grown if need be.
-    #[inline(always)]
-    fn window(&mut self) -> &mut Window {
-        if self.bytes.len() < self.at + 2 * WINDOW {
-            self.grow(0);
-        }
-        match self.bytes[self.at..].first_chunk_mut::<WINDOW>() {
-            Some(window) => window,
-            // `grow` has made room for two.
-            None => unreachable!("room was made for the window"),
-        }
-    }
-
+    /// Makes room for `more` bytes and a window behind them.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, more: usize) {
         let size = (self.bytes.len() * 3 / 2).max(self.at + more + 4096);
         self.bytes.resize(size, 0);
-    }
-
-    #[inline(always)]
-    fn mark(&mut self, mark: &Mark) {
-        if mark.long.is_empty() {
-            let window = self.window();
-            window[..8].copy_from_slice(&mark.word);
-            self.at += mark.size;
-        } else {
-            self.slice(&mark.long);
-        }
     }
 
     fn slice(&mut self, text: &[u8]) {
@@ -180,33 +167,35 @@ enum Values<'a> {
 }
 
 struct Source<'a> {
+    values: Values<'a>,
+    nulls: Option<&'a NullBuffer>,
+    /// Neither a width nor long marks: the hot loop may write it.
+    simple: bool,
+    open: [u8; 8],
+    open_size: usize,
+    close: [u8; 8],
+    close_size: usize,
+    /// Text of so many bytes is never too long; 0 if all text must be looked at.
+    surely: usize,
+    /// The byte to look for in text.
+    quote: Option<u8>,
+    /// Text of a column in a code page must be ASCII.
+    ascii: bool,
     column: &'a OutColumn,
     array: &'a ArrayRef,
     data_type: DataType,
-    values: Values<'a>,
-    nulls: Option<&'a NullBuffer>,
-    /// Text of so many bytes needs no check.
-    surely: usize,
 }
 
 impl Encode for FlatFileEncode {
     fn encode(&mut self, batch: Batch) -> Result<Block> {
         let plan = self.plan.clone();
-        let sources: Vec<Source<'_>> = plan.columns.iter().map(|c| source(c, &batch, plan.page)).collect();
+        let sources: Vec<Source<'_>> = plan.columns.iter().map(|c| source(c, &batch, &plan)).collect();
         let spare = plan.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut out = Out { bytes: spare.unwrap_or_default(), at: 0 };
-        match &batch.selection {
-            None => {
-                for row in 0..batch.rows {
-                    self.row(&plan, &sources, &batch, row, &mut out)?;
-                }
-            }
-            Some(selection) => {
-                for row in selection.iter() {
-                    self.row(&plan, &sources, &batch, *row as usize, &mut out)?;
-                }
-            }
-        }
+        let out = Out { bytes: spare.unwrap_or_default(), at: 0 };
+        let out = match &batch.selection {
+            None => self.rows(&plan, &sources, &batch, 0..batch.rows, out)?,
+            Some(selection) => self.rows(&plan, &sources, &batch, selection.iter().map(|row| *row as usize), out)?,
+        };
         let Out { mut bytes, at: mut size } = out;
         if plan.encoding == Encoding::Utf16 {
             let text = String::from_utf8_lossy(&bytes[..size]);
@@ -220,106 +209,128 @@ impl Encode for FlatFileEncode {
 }
 
 impl FlatFileEncode {
+    /// The loop over rows and columns.
     #[inline(always)]
-    fn row(&mut self, plan: &Plan, sources: &[Source<'_>], batch: &Batch, row: usize, out: &mut Out) -> Result<()> {
-        for source in sources {
-            let column = source.column;
-            if let Some(nulls) = source.nulls
-                && nulls.is_null(row)
-            {
-                empty(column, out);
-                continue;
-            }
-            if column.width.is_some() {
-                self.padded(plan, source, batch, row, out)?;
-                continue;
-            }
-            out.mark(&column.open);
-            match &source.values {
-                Values::Absent => {
-                    out.at -= column.open.size;
-                    out.mark(&column.end);
-                    continue;
-                }
-                Values::I8(v) => number(i64::from(v[row]), out),
-                Values::I16(v) => number(i64::from(v[row]), out),
-                Values::I32(v) => number(i64::from(v[row]), out),
-                Values::I64(v) => number(v[row], out),
-                Values::U8(v) => natural(u64::from(v[row]), out),
-                Values::U16(v) => natural(u64::from(v[row]), out),
-                Values::U32(v) => natural(u64::from(v[row]), out),
-                Values::U64(v) => natural(v[row], out),
-                Values::Cents(v) => match small(v[row]) {
-                    Some(value) => out.at += cells::decimal(value, 2, 100, plan.locale.decimal, out.window()),
-                    None => self.other(plan, source, row, out),
-                },
-                Values::Decimal(v, scale, power) => match small(v[row]) {
-                    Some(value) => {
-                        out.at += cells::decimal(value, *scale, *power, plan.locale.decimal, out.window());
+    fn rows(
+        &mut self,
+        plan: &Plan,
+        sources: &[Source<'_>],
+        batch: &Batch,
+        rows: impl Iterator<Item = usize>,
+        mut out: Out,
+    ) -> Result<Out> {
+        let separator = plan.locale.decimal;
+        // In registers, not behind a reference.
+        let mut bytes = std::mem::take(&mut out.bytes);
+        let mut at = out.at;
+        for row in rows {
+            for source in sources {
+                let written = 'hot: {
+                    if !source.simple || source.nulls.is_some_and(|n| n.is_null(row)) {
+                        break 'hot None;
                     }
-                    None => self.other(plan, source, row, out),
-                },
-                Values::Day(v) => out.at += cells::date(v[row], out.window()),
-                Values::Micros(v) => out.at += cells::timestamp(v[row], out.window()),
-                Values::Text(views, buffers) => {
-                    self.text(plan, source, batch, row, views[row], buffers, out)?;
+                    let Some(window) = bytes.get_mut(at..).and_then(|b| b.first_chunk_mut::<WINDOW>()) else {
+                        break 'hot None;
+                    };
+                    cells::put(window, 0, source.open);
+                    let from = source.open_size;
+                    let end = match &source.values {
+                        Values::I8(v) => cells::signed(i64::from(v[row]), window, from),
+                        Values::I16(v) => cells::signed(i64::from(v[row]), window, from),
+                        Values::I32(v) => cells::signed(i64::from(v[row]), window, from),
+                        Values::I64(v) => cells::signed(v[row], window, from),
+                        Values::U8(v) => cells::unsigned(u64::from(v[row]), window, from),
+                        Values::U16(v) => cells::unsigned(u64::from(v[row]), window, from),
+                        Values::U32(v) => cells::unsigned(u64::from(v[row]), window, from),
+                        Values::U64(v) => cells::unsigned(v[row], window, from),
+                        Values::Cents(v) => match small(v[row]) {
+                            Some(value) => cells::decimal(value, 2, 100, separator, window, from),
+                            None => break 'hot None,
+                        },
+                        Values::Decimal(v, scale, power) => match small(v[row]) {
+                            Some(value) => cells::decimal(value, *scale, *power, separator, window, from),
+                            None => break 'hot None,
+                        },
+                        Values::Day(v) => cells::date(v[row], window, from),
+                        Values::Micros(v) => cells::timestamp(v[row], window, from),
+                        Values::Text(views, buffers) => {
+                            let view = views[row];
+                            let size = view as u32 as usize;
+                            if size > source.surely {
+                                break 'hot None;
+                            }
+                            if size > 12 {
+                                let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
+                                let text = &buffers[buffer][offset..offset + size];
+                                let Some(place) = bytes.get_mut(at + from..at + from + size + WINDOW) else {
+                                    break 'hot None;
+                                };
+                                if !copy(text, place, source.quote, source.ascii) {
+                                    break 'hot None;
+                                }
+                                if let Some(close) = place.get_mut(size..).and_then(|b| b.first_chunk_mut::<8>()) {
+                                    *close = source.close;
+                                }
+                                break 'hot Some(from + size);
+                            }
+                            let text = (view >> 32).to_le_bytes();
+                            if !inline_is_plain(text, size, source.quote, source.ascii) {
+                                break 'hot None;
+                            }
+                            cells::put(window, from, text);
+                            from + size
+                        }
+                        Values::Absent | Values::Other => break 'hot None,
+                    };
+                    cells::put(window, end, source.close);
+                    Some(end)
+                };
+                match written {
+                    Some(size) => at += size + source.close_size,
+                    None => {
+                        let mut out = Out { bytes, at };
+                        self.any(plan, source, batch, row, &mut out)?;
+                        Out { bytes, at } = out;
+                    }
                 }
-                Values::Other => self.other(plan, source, row, out),
             }
-            out.mark(&column.close);
         }
+        Ok(Out { bytes, at })
+    }
+
+    /// Any cell: for what the hot loop leaves.
+    #[inline(never)]
+    fn any(&mut self, plan: &Plan, source: &Source<'_>, batch: &Batch, row: usize, out: &mut Out) -> Result<()> {
+        if out.bytes.len() < out.at + 4 * WINDOW {
+            // Room, so that the next cells are hot again.
+            out.grow(4 * WINDOW);
+        }
+        let column = source.column;
+        if matches!(source.values, Values::Absent) || source.nulls.is_some_and(|n| n.is_null(row)) {
+            if let Some(width) = column.width {
+                out.fill(b' ', width);
+            }
+            out.slice(column.end.text());
+            return Ok(());
+        }
+        if column.width.is_some() {
+            return self.padded(plan, source, batch, row, out);
+        }
+        out.slice(column.open.text());
+        if let Values::Text(..) = source.values {
+            let text = source.array.as_string_view().value(row);
+            self.text(plan, source, batch, row, text.as_bytes(), out)?;
+        } else {
+            self.scratch.clear();
+            format_value(source, plan.locale, row, &mut self.scratch);
+            out.slice(&self.scratch);
+        }
+        out.slice(column.close.text());
         Ok(())
     }
 
-    /// A text value in a delimited column.
-    #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "one call, inlined into the loop")]
-    fn text(
-        &mut self,
-        plan: &Plan,
-        source: &Source<'_>,
-        batch: &Batch,
-        row: usize,
-        view: u128,
-        buffers: &[Buffer],
-        out: &mut Out,
-    ) -> Result<()> {
-        let size = view as u32 as usize;
-        let quote = match plan.qualifier.as_slice() {
-            [byte] if plan.escape && source.column.qualified => Some(*byte),
-            _ => None,
-        };
-        let plain = plan.page.is_none() && (quote.is_some() || !plan.escape || !source.column.qualified);
-        if size <= 12 {
-            let window = out.window();
-            let bytes = (view >> 32) as u128;
-            window[..16].copy_from_slice(&bytes.to_le_bytes());
-            let used = (1u32 << size) - 1;
-            let word = u8x16::new(bytes.to_le_bytes());
-            let quoted = match quote {
-                Some(byte) => word.simd_eq(u8x16::splat(byte)).to_bitmask() & used != 0,
-                None => false,
-            };
-            let plain =
-                plain || (word.to_bitmask() == 0 && (quote.is_some() || !plan.escape || !source.column.qualified));
-            if plain && !quoted && size <= source.surely {
-                out.at += size;
-                return Ok(());
-            }
-            let text = bytes.to_le_bytes();
-            return self.hard_text(plan, source, batch, row, &text[..size], out);
-        }
-        let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
-        let text = &buffers[buffer][offset..offset + size];
-        if plain && size <= source.surely && out.copy(text, quote) {
-            return Ok(());
-        }
-        self.hard_text(plan, source, batch, row, text, out)
-    }
-
     /// Text that must be checked, escaped or transcoded.
-    #[inline(never)]
-    fn hard_text(
+    fn text(
         &mut self,
         plan: &Plan,
         source: &Source<'_>,
@@ -355,7 +366,7 @@ impl FlatFileEncode {
     ) -> Result<Cow<'t, [u8]>> {
         let string = String::from_utf8_lossy(text);
         let fits = match (&source.column.file_type, plan.page) {
-            _ if text.len() <= source.surely => true,
+            (DataType::Str { len: 0, .. } | DataType::WStr { len: 0 }, _) => true,
             (DataType::WStr { len }, _) => code_page::utf16_len(&string) <= *len as usize,
             (DataType::Str { len, .. }, Some(page)) => page.encoded_len(&string) <= *len as usize,
             (DataType::Str { len, .. }, None) => string.len() <= *len as usize,
@@ -377,14 +388,6 @@ impl FlatFileEncode {
         }
     }
 
-    /// A value of a type without a loop of its own.
-    #[inline(never)]
-    fn other(&mut self, plan: &Plan, source: &Source<'_>, row: usize, out: &mut Out) {
-        self.scratch.clear();
-        format_value(source, plan.locale, row, &mut self.scratch);
-        out.slice(&self.scratch);
-    }
-
     /// A value of a column with a width: padded with blanks.
     fn padded(&mut self, plan: &Plan, source: &Source<'_>, batch: &Batch, row: usize, out: &mut Out) -> Result<()> {
         let column = source.column;
@@ -404,7 +407,7 @@ impl FlatFileEncode {
         }
         out.slice(&scratch);
         out.fill(b' ', width - size);
-        out.mark(&column.end);
+        out.slice(column.end.text());
         self.scratch = scratch;
         Ok(())
     }
@@ -418,24 +421,6 @@ pub(super) fn units(plan: &Plan, text: &[u8]) -> usize {
     }
 }
 
-/// A field without a value.
-fn empty(column: &OutColumn, out: &mut Out) {
-    if let Some(width) = column.width {
-        out.fill(b' ', width);
-    }
-    out.mark(&column.end);
-}
-
-#[inline(always)]
-fn number(value: i64, out: &mut Out) {
-    out.at += cells::signed(value, out.window());
-}
-
-#[inline(always)]
-fn natural(value: u64, out: &mut Out) {
-    out.at += cells::unsigned(value, out.window(), 0);
-}
-
 /// A decimal that the hot writer knows.
 #[inline(always)]
 fn small(value: i128) -> Option<i64> {
@@ -443,62 +428,71 @@ fn small(value: i128) -> Option<i64> {
     i64::try_from(value).ok().filter(|v| *v < LIMIT && *v > -LIMIT)
 }
 
-impl Out {
-    /// Copies text of more than 12 bytes, 16 at a step; false if `quote` occurs in it (then nothing counts).
-    #[inline(always)]
-    fn copy(&mut self, text: &[u8], quote: Option<u8>) -> bool {
-        if self.bytes.len() < self.at + text.len() + 2 * WINDOW {
-            self.grow(text.len() + WINDOW);
-        }
-        let to = &mut self.bytes[self.at..self.at + text.len()];
-        match quote {
-            None => to.copy_from_slice(text),
-            Some(byte) => {
-                let byte = u8x16::splat(byte);
-                let (parts, rest) = text.as_chunks::<16>();
-                let mut found = u8x16::splat(0);
-                let (places, tail) = to.as_chunks_mut::<16>();
-                for (part, place) in parts.iter().zip(places) {
+/// Whether a text of at most 12 bytes may be written as it is.
+#[inline(always)]
+fn inline_is_plain(text: [u8; 16], size: usize, quote: Option<u8>, ascii: bool) -> bool {
+    let text = u8x16::new(text);
+    // Behind the text there are zeros, except above the twelfth byte.
+    let used = (1u32 << size) - 1;
+    let quoted = match quote {
+        Some(byte) => text.simd_eq(u8x16::splat(byte)).to_bitmask() & used,
+        None => 0,
+    };
+    quoted == 0 && !(ascii && text.to_bitmask() & used != 0)
+}
+
+/// Copies text of more than 12 bytes to the start of `place`, which is longer; false if `quote` occurs in it, or, with
+/// `ascii`, a byte that is none (then what was copied does not count).
+#[inline(always)]
+fn copy(text: &[u8], place: &mut [u8], quote: Option<u8>, ascii: bool) -> bool {
+    let mut found = u8x16::splat(0);
+    // A text without the byte, if there is none to look for.
+    let byte = u8x16::splat(quote.unwrap_or(0xFF));
+    let mut high = u8x16::splat(0);
+    let mut look = |part: &[u8; 16]| {
+        let part = u8x16::new(*part);
+        found |= part.simd_eq(byte);
+        high |= part;
+    };
+    let (parts, rest) = text.as_chunks::<16>();
+    let (places, _) = place.as_chunks_mut::<16>();
+    for (part, place) in parts.iter().zip(places) {
+        look(part);
+        *place = *part;
+    }
+    if !rest.is_empty() {
+        // The last 16 bytes, some of them again; or what there is.
+        match (text.last_chunk::<16>(), place.get_mut(text.len().wrapping_sub(16)..)) {
+            (Some(part), Some(place)) => {
+                look(part);
+                if let Some(place) = place.first_chunk_mut::<16>() {
                     *place = *part;
-                    found |= u8x16::new(*part).simd_eq(byte);
                 }
-                let mut quoted = found.to_bitmask() != 0;
-                match (text.last_chunk::<16>(), rest.is_empty()) {
-                    (_, true) => {}
-                    (Some(last), false) => {
-                        quoted |= u8x16::new(*last).simd_eq(byte).to_bitmask() != 0;
-                        if let Some(place) = to.last_chunk_mut::<16>() {
-                            *place = *last;
-                        }
-                    }
-                    (None, false) => {
-                        let mut padded = [0; 16];
-                        padded[..rest.len()].copy_from_slice(rest);
-                        quoted |= u8x16::new(padded).simd_eq(byte).to_bitmask() != 0;
-                        tail.copy_from_slice(rest);
-                    }
+            }
+            _ => {
+                let mut part = [0; 16];
+                for (to, from) in part.iter_mut().zip(rest) {
+                    *to = *from;
                 }
-                if quoted {
-                    return false;
+                look(&part);
+                if let Some(place) = place.first_chunk_mut::<16>() {
+                    *place = part;
                 }
             }
         }
-        self.at += text.len();
-        true
     }
+    (quote.is_none() || found.to_bitmask() == 0) && !(ascii && high.to_bitmask() != 0)
 }
 
-fn source<'a>(column: &'a OutColumn, batch: &'a Batch, page: Option<CodePage>) -> Source<'a> {
+fn source<'a>(column: &'a OutColumn, batch: &'a Batch, plan: &Plan) -> Source<'a> {
     static NOTHING: std::sync::LazyLock<ArrayRef> =
         std::sync::LazyLock::new(|| Arc::new(arrow::array::NullArray::new(0)));
-    let Some((slot, data_type)) = &column.source else {
-        let array = &*NOTHING;
-        let data_type = DataType::Null;
-        return Source { column, array, data_type, values: Values::Absent, nulls: None, surely: 0 };
+    let (array, data_type) = match &column.source {
+        Some((slot, data_type)) => (&batch.columns[*slot], *data_type),
+        None => (&*NOTHING, DataType::Null),
     };
     use arrow::datatypes::DataType as A;
-    let array = &batch.columns[*slot];
-    let values = match (array.data_type(), data_type) {
+    let values = match (array.data_type(), &data_type) {
         (A::Null, _) => Values::Absent,
         (A::Int8, _) => Values::I8(array.as_primitive::<arrow_types::Int8Type>().values()),
         (A::Int16, _) => Values::I16(array.as_primitive::<arrow_types::Int16Type>().values()),
@@ -525,13 +519,35 @@ fn source<'a>(column: &'a OutColumn, batch: &'a Batch, page: Option<CodePage>) -
         }
         _ => Values::Other,
     };
-    let surely = match (&column.file_type, page) {
+    let mut surely = match (&column.file_type, plan.page) {
         (DataType::Str { len: 0, .. } | DataType::WStr { len: 0 }, _) => usize::MAX,
+        // The one code page in which a character may take more bytes than in UTF-8.
         (DataType::Str { .. }, Some(page)) if page.number() == 54936 => 0,
         (DataType::Str { len, .. } | DataType::WStr { len }, _) => *len as usize,
         _ => usize::MAX,
     };
-    Source { column, array, data_type: *data_type, values, nulls: array.nulls(), surely }
+    let mut quote = None;
+    if plan.escape && column.qualified {
+        match plan.qualifier.as_slice() {
+            [byte] => quote = Some(*byte),
+            _ => surely = 0,
+        }
+    }
+    Source {
+        values,
+        nulls: array.nulls(),
+        simple: column.width.is_none() && column.open.is_short() && column.close.is_short(),
+        open: column.open.word,
+        open_size: column.open.size,
+        close: column.close.word,
+        close_size: column.close.size,
+        surely,
+        quote,
+        ascii: plan.page.is_some(),
+        column,
+        array,
+        data_type,
+    }
 }
 
 /// Any value but text, as a flat file shows it.

@@ -4,6 +4,8 @@
 //! all); then the full parsers of [`dtsx_engine::types::parse`] decide, so that these hold no rules of their own. Each
 //! reads up to [`super::fetch::FRONT`] bytes in front of its field.
 
+use dtsx_engine::types::calendar;
+
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// 1 to 8 digits that end before `end`.
@@ -58,10 +60,40 @@ pub(crate) fn decimal(bytes: &[u8], start: usize, end: usize, scale: usize, powe
     Some(if negative { -value } else { value })
 }
 
-/// `yyyy-mm-dd`.
+/// `yyyy-mm-dd` of a day that exists in 0001..=9999.
 #[inline(always)]
 pub(crate) fn date(bytes: &[u8], start: usize, end: usize) -> Option<i32> {
-    dtsx_engine::types::parse::iso_date(bytes.get(start..end)?)
+    let text = bytes.get(start..end)?.as_array::<10>()?;
+    let [head @ .., d1, d2] = *text;
+    let word = u64::from_le_bytes(head);
+    // yyyy-mm- with the dashes made zeros.
+    const DASHES: u64 = 0xFF00_00FF_0000_0000;
+    if word & DASHES != 0x2D00_002D_0000_0000 {
+        return None;
+    }
+    let digits = (word & !DASHES) | (ZEROS & DASHES);
+    let low = digits.wrapping_sub(ZEROS);
+    if (digits.wrapping_add(0x4646_4646_4646_4646) | low) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let (d1, d2) = (u32::from(d1.wrapping_sub(b'0')), u32::from(d2.wrapping_sub(b'0')));
+    // Bytes: y1 y2 y3 y4 0 m1 m2 0; every second one becomes the number of two digits.
+    let pairs = low.wrapping_mul(10).wrapping_add(low >> 8);
+    let year = (pairs & 0xFF) as u32 * 100 + (pairs >> 16 & 0xFF) as u32;
+    let month = (pairs >> 40 & 0xFF) as u32;
+    let day = d1 * 10 + d2;
+    if d1 > 9 || d2 > 9 || year == 0 || day == 0 || month.wrapping_sub(1) > 11 {
+        return None;
+    }
+    if day > 28 && day > calendar::days_in_month(year as i32, month) {
+        return None;
+    }
+    // Years that begin in March, so that a leap day is the last.
+    let january = u32::from(month < 3);
+    let (year, month) = (year - january, month + 12 * january);
+    let century = year / 100;
+    let days = 1461 * year / 4 - century + century / 4 + (979 * month - 2919) / 32 + day;
+    Some(days as i32 - 719_469)
 }
 
 #[cfg(test)]
@@ -100,6 +132,25 @@ mod tests {
             let plain = text.trim_start_matches('-');
             let regular = !plain.is_empty() && plain.len() <= 16 && plain.bytes().all(|b| b.is_ascii_digit());
             assert_eq!(got.is_some(), regular, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn dates_of_every_month_and_no_others() {
+        let read = |text: &str| {
+            let bytes = [text.as_bytes(), b"0"].concat();
+            date(&bytes, 0, text.len())
+        };
+        for year in (1..=9999).step_by(3).chain([4, 100, 400, 1900, 2000, 2024]) {
+            for month in 0..=13 {
+                for day in [0, 1, 2, 28, 29, 30, 31, 32] {
+                    let text = format!("{year:04}-{month:02}-{day:02}");
+                    assert_eq!(read(&text), parse::iso_date(text.as_bytes()), "{text}");
+                }
+            }
+        }
+        for text in ["2020-1-01", "2020-01-1x", "2020/01/01", "20x0-01-01", "2020-01-010", "0000-01-01", "2020-0:-01"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

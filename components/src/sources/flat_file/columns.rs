@@ -248,19 +248,20 @@ impl Column {
             UI2 => self.integers::<UInt16Type, C>(block, cells),
             UI4 => self.integers::<UInt32Type, C>(block, cells),
             UI8 => self.integers::<UInt64Type, C>(block, cells),
-            R4 => self.primitive::<Float32Type, C>(block, cells, 0.0, none, |t| parse::parse_f32(t, locale)),
-            R8 => self.primitive::<Float64Type, C>(block, cells, 0.0, none, |t| parse::parse_f64(t, locale)),
+            R4 => self.primitive::<Float32Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f32(t, locale)),
+            R8 => self.primitive::<Float64Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f64(t, locale)),
             Cy => {
                 let hot = |b: &[u8], s, e| cells::decimal(b, s, e, 4, 10_000, locale.decimal);
                 let cold = |t: &[u8]| parse::parse_currency(t, locale).map(i128::from);
                 // The hot path stays below 10^20; only what an i64 holds is currency.
                 let hot = |b: &[u8], s, e| hot(b, s, e).filter(|v| i64::try_from(*v).is_ok());
-                self.decimals(block, cells, 19, 4, hot, cold)?
+                self.decimals(block, cells, 19, 4, hot, &cold)?
             }
             Decimal { scale } => self.numeric(block, cells, 29, scale)?,
             Numeric { precision, scale } => self.numeric(block, cells, precision, scale)?,
             Bool => {
-                let (values, nulls, faults) = self.values(block, cells, false, none, |t| parse::parse_bool(t, locale));
+                let (values, nulls, faults) =
+                    self.values(block, cells, false, none, &|t: &[u8]| parse::parse_bool(t, locale));
                 Decoded { array: Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)), faults }
             }
             Date => self.timestamps(block, cells, empty::DATE, |t| parse::parse_ole_date(t, locale), 10),
@@ -268,15 +269,15 @@ impl Column {
                 self.timestamps(block, cells, empty::TIMESTAMP, |t| parse::parse_timestamp(t, locale), 10_000)
             }
             DbDate if self.fast_parse => {
-                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, parse::fast::date)
+                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, &parse::fast::date)
             }
             DbDate => {
                 let cold = |t: &[u8]| parse::parse_date(t, locale);
-                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, cold)
+                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, &cold)
             }
             DbTime => {
                 let cold = |t: &[u8]| self.time(t).map(|ticks| (ticks / calendar::TICKS_PER_SECOND) as i32);
-                self.primitive::<Time32SecondType, C>(block, cells, 0, none, cold)
+                self.primitive::<Time32SecondType, C>(block, cells, 0, none, &cold)
             }
             DbTime2 { scale } => {
                 let unit = 10i64.pow(7 - u32::from(scale.min(7)));
@@ -285,7 +286,7 @@ impl Column {
                     false => parse::parse_time_strict(t),
                 };
                 let cold = |t: &[u8]| cold(t).map(|ticks| ticks / unit * unit * 100);
-                self.primitive::<Time64NanosecondType, C>(block, cells, 0, none, cold)
+                self.primitive::<Time64NanosecondType, C>(block, cells, 0, none, &cold)
             }
             DbTimeStamp2 { scale } => {
                 let unit = 10i64.pow(7 - u32::from(scale.min(7)));
@@ -294,11 +295,11 @@ impl Column {
                     false => parse::parse_timestamp_strict(t),
                 };
                 let cold = |t: &[u8]| cold(t).map(|ticks| ticks.div_euclid(unit) * unit);
-                self.primitive::<Int64Type, C>(block, cells, empty::TIMESTAMP, none, cold)
+                self.primitive::<Int64Type, C>(block, cells, empty::TIMESTAMP, none, &cold)
             }
             FileTime => {
                 let cold = |t: &[u8]| parse::parse_timestamp(t, locale);
-                self.primitive::<Int64Type, C>(block, cells, empty::FILETIME, none, cold)
+                self.primitive::<Int64Type, C>(block, cells, empty::FILETIME, none, &cold)
             }
             DbTimeStampOffset { scale } => {
                 let unit = 10i64.pow(7 - u32::from(scale.min(7)));
@@ -307,7 +308,7 @@ impl Column {
                     false => parse::parse_offset(t),
                 };
                 let cold = |t: &[u8]| cold(t).map(|(ticks, offset)| (ticks.div_euclid(unit) * unit, offset));
-                let (values, nulls, faults) = self.values(block, cells, (empty::TIMESTAMP, 0), none, cold);
+                let (values, nulls, faults) = self.values(block, cells, (empty::TIMESTAMP, 0), none, &cold);
                 let ticks = Int64Array::from_iter_values(values.iter().map(|v| v.0));
                 let offsets = Int16Array::from_iter_values(values.iter().map(|v| v.1));
                 let arrow::datatypes::DataType::Struct(fields) = self.data_type.arrow() else {
@@ -317,7 +318,7 @@ impl Column {
                 Decoded { array: Arc::new(array), faults }
             }
             Guid => {
-                let (values, nulls, faults) = self.values(block, cells, [0u8; 16], none, parse::parse_guid);
+                let (values, nulls, faults) = self.values(block, cells, [0u8; 16], none, &parse::parse_guid);
                 let bytes = Buffer::from_vec(values.into_flattened());
                 Decoded { array: Arc::new(FixedSizeBinaryArray::try_new(16, bytes, nulls)?), faults }
             }
@@ -336,10 +337,10 @@ impl Column {
         let hot = |bytes: &[u8], start, end| T::Native::try_from(cells::integer(bytes, start, end)?).ok();
         let locale = self.locale;
         if self.fast_parse {
-            self.primitive::<T, C>(block, cells, T::Native::default(), hot, parse::fast::int::<T::Native>)
+            self.primitive::<T, C>(block, cells, T::Native::default(), hot, &parse::fast::int::<T::Native>)
         } else {
             let cold = |text: &[u8]| parse::parse_int::<T::Native>(text, locale);
-            self.primitive::<T, C>(block, cells, T::Native::default(), hot, cold)
+            self.primitive::<T, C>(block, cells, T::Native::default(), hot, &cold)
         }
     }
 
@@ -363,7 +364,7 @@ impl Column {
         let old = matches!(self.data_type, DataType::Date);
         let first = i64::from(calendar::OLE_MIN_DAY) * (calendar::TICKS_PER_DAY / 10);
         let hot = |b: &[u8], s, e| hot(b, s, e).filter(|v| !old || *v >= first);
-        self.primitive::<TimestampMicrosecondType, C>(block, cells, empty / 10, hot, cold)
+        self.primitive::<TimestampMicrosecondType, C>(block, cells, empty / 10, hot, &cold)
     }
 
     fn numeric<C: Cells>(&self, block: &Block<'_>, cells: C, precision: u8, scale: u8) -> Result<Decoded> {
@@ -374,7 +375,7 @@ impl Column {
             0 => {
                 let limit = 10i128.pow(u32::from(precision.min(38)));
                 let hot = |b: &[u8], s, e| cells::integer(b, s, e).map(i128::from).filter(|v| v.abs() < limit);
-                self.decimals(block, cells, precision, scale, hot, cold)
+                self.decimals(block, cells, precision, scale, hot, &cold)
             }
             1..=8 => {
                 let power = POWERS[scale as usize];
@@ -382,9 +383,9 @@ impl Column {
                 let hot = |b: &[u8], s, e| {
                     cells::decimal(b, s, e, scale as usize, power, separator).filter(|v| v.abs() < limit)
                 };
-                self.decimals(block, cells, precision, scale, hot, cold)
+                self.decimals(block, cells, precision, scale, hot, &cold)
             }
-            _ => self.decimals(block, cells, precision, scale, none, cold),
+            _ => self.decimals(block, cells, precision, scale, none, &cold),
         }
     }
 
@@ -395,9 +396,9 @@ impl Column {
         precision: u8,
         scale: u8,
         hot: impl Fn(&[u8], usize, usize) -> Option<i128>,
-        cold: impl Fn(&[u8]) -> Result<i128, ParseError>,
+        cold: &dyn Fn(&[u8]) -> Result<i128, ParseError>,
     ) -> Result<Decoded> {
-        let (values, nulls, faults) = self.values(block, cells, 0i128, hot, cold);
+        let (values, nulls, faults) = self.values(block, cells, 0i128, hot, &cold);
         let array = PrimitiveArray::<Decimal128Type>::new(ScalarBuffer::from(values), nulls);
         Ok(Decoded { array: Arc::new(array.with_precision_and_scale(precision, scale as i8)?), faults })
     }
@@ -408,9 +409,9 @@ impl Column {
         cells: C,
         empty: T::Native,
         hot: impl Fn(&[u8], usize, usize) -> Option<T::Native>,
-        cold: impl Fn(&[u8]) -> Result<T::Native, ParseError>,
+        cold: &dyn Fn(&[u8]) -> Result<T::Native, ParseError>,
     ) -> Decoded {
-        let (values, nulls, faults) = self.values(block, cells, empty, hot, cold);
+        let (values, nulls, faults) = self.values(block, cells, empty, hot, &cold);
         Decoded { array: Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls)), faults }
     }
 
@@ -422,7 +423,7 @@ impl Column {
         cells: C,
         empty: T,
         hot: impl Fn(&[u8], usize, usize) -> Option<T>,
-        cold: impl Fn(&[u8]) -> Result<T, ParseError>,
+        cold: &dyn Fn(&[u8]) -> Result<T, ParseError>,
     ) -> (Vec<T>, Option<NullBuffer>, Faults) {
         let mut values = vec![T::default(); block.rows];
         let mut rest = Rest { nulls: Vec::new(), faults: Vec::new() };
@@ -431,7 +432,7 @@ impl Column {
             match hot(block.bytes, start, end) {
                 Some(value) => *slot = value,
                 None => {
-                    if let Some(value) = self.cold(block, row, start, end, empty, &cold, &mut rest) {
+                    if let Some(value) = self.cold(block, row, start, end, empty, cold, &mut rest) {
                         *slot = value;
                     }
                 }
@@ -451,7 +452,7 @@ impl Column {
         start: usize,
         end: usize,
         empty: T,
-        parse: impl Fn(&[u8]) -> Result<T, ParseError>,
+        parse: &dyn Fn(&[u8]) -> Result<T, ParseError>,
         rest: &mut Rest,
     ) -> Option<T> {
         let Field::Bytes(bytes) = block.field(self.qualified, start, end) else {
