@@ -92,7 +92,7 @@ impl FlowRunner for Pipelines {
         cx.events.progress("Validating", 0, "");
         let (plan, found) = flow::bind(spec, &env);
         diagnostics.extend(found);
-        cx.events.progress("Validating", 100, "");
+        shares(&*cx.events, "Validating", spec.components.len());
         if diagnostics.iter().any(Diagnostic::is_error) {
             return (None, diagnostics);
         }
@@ -121,7 +121,7 @@ struct Begin<'a> {
 impl FlowEvents for Begin<'_> {
     fn executing(&self, plan: &Arc<FlowPlan>, metrics: &Arc<FlowMetrics>) {
         self.begun.store(true, Ordering::Relaxed);
-        self.events.progress("Pre-Execute", 100, "");
+        shares(&**self.events, "Pre-Execute", plan.nodes.len());
         begin(&**self.events, codes::DTS_I_EXECUTIONPHASE_EXECUTE);
         if let Some(observer) = self.observer {
             observer.executing(plan, metrics);
@@ -134,7 +134,7 @@ impl BoundFlow for Ready {
         let events = &cx.events;
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_PREPAREFOREXECUTE);
         events.progress("Prepare for Execute", 0, "");
-        events.progress("Prepare for Execute", 100, "");
+        shares(&**events, "Prepare for Execute", self.plan.nodes.len());
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_PREEXECUTE);
         events.progress("Pre-Execute", 0, "");
         let watch = Begin { events, observer: self.observer.as_deref(), begun: AtomicBool::new(false) };
@@ -146,7 +146,7 @@ impl BoundFlow for Ready {
         };
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_POSTEXECUTE);
         events.progress("Post Execute", 0, "");
-        events.progress("Post Execute", 100, "");
+        shares(&**events, "Post Execute", self.plan.nodes.len());
         let mut summary = FlowSummary::default();
         for (index, node) in self.plan.nodes.iter().enumerate().filter(|(_, n)| matches!(n.bound, Bound::Sink(_))) {
             let rows = outcome.metrics.rows_received(index);
@@ -156,7 +156,7 @@ impl BoundFlow for Ready {
         }
         begin(&**events, codes::DTS_I_EXECUTIONPHASE_CLEANUP);
         events.progress("Cleanup", 0, "");
-        events.progress("Cleanup", 100, "");
+        shares(&**events, "Cleanup", self.plan.nodes.len());
         Ok(summary)
     }
 }
@@ -189,6 +189,13 @@ impl Ready {
             }
         };
         Error::new(error.owner(), code, text).at(&format!("{}\\{SPEAKER}", self.plan.path))
+    }
+}
+
+/// Tells how far a phase is after each component: the share of those that are done, as the original's logs show it.
+fn shares(events: &dyn Events, phase: &str, components: usize) {
+    for done in 1..=components {
+        events.progress(phase, (done * 100 / components) as u8, "");
     }
 }
 

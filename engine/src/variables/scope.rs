@@ -115,6 +115,11 @@ impl Scope {
             let code = codes::DTS_E_VARIABLEEXPRESSIONERROR;
             Error::new(Owner::Package, code, format!("{} {why}", code.message(&[&name])))
         };
+        // A variable whose expression names the variable itself reads the value stored in the package: a run of
+        // SQL Server's own shows it (real-output, `Expressions.dtsx`). A longer way round is an error.
+        if self.evaluating.as_ref().is_some_and(|innermost| innermost.place == place) {
+            return Ok(self.store.value(place));
+        }
         let mut active = self.evaluating.as_deref();
         while let Some(evaluating) = active {
             if evaluating.place == place {

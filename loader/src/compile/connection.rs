@@ -1,7 +1,7 @@
 //! Connection managers of the model become connection plans.
 
 use super::data;
-use crate::model::{ConnectionManager, FlatFileColumn, decode_delimiter};
+use crate::model::{ConnectionManager, FlatFileColumn, FormatVersion, decode_delimiter};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::ConnectionPlan;
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
@@ -9,8 +9,8 @@ use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 /// Properties that hold delimiters in the escaped form `_x002C_`.
 const ESCAPED: [&str; 3] = ["HeaderRowDelimiter", "RowDelimiter", "TextQualifier"];
 
-/// Compiles a connection manager; `path` is `\Package.Connections[Name]`.
-pub(super) fn compile(manager: &ConnectionManager, path: String) -> ConnectionPlan {
+/// Compiles a connection manager of a package of format `format`; `path` is `\Package.Connections[Name]`.
+pub(super) fn compile(manager: &ConnectionManager, format: FormatVersion, path: String) -> ConnectionPlan {
     let mut properties = PropertyBag::default();
     let mut node = DataNode::default();
     if let Some(inner) = manager.data() {
@@ -35,6 +35,11 @@ pub(super) fn compile(manager: &ConnectionManager, path: String) -> ConnectionPl
         };
     } else if let Some(element) = manager.element() {
         node = data::node(element);
+    }
+    // The property came with SQL Server 2012; what was made before reads rows without that check.
+    const CHECK: &str = "AlwaysCheckForRowDelimiters";
+    if !format.uses_attributes() && properties.get(CHECK).is_none() {
+        properties.set_text(CHECK, "False", Origin::Package);
     }
     properties.set_text("ConnectionString", manager.connection_string(), Origin::Package);
     properties.set_text("Name", manager.name(), Origin::Package);

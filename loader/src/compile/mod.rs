@@ -61,7 +61,7 @@ pub fn compile(package: &Package, project: Option<&Project>, options: &CompileOp
     let of_project = project.iter().flat_map(|p| &p.connection_managers).map(|m| (m, "\\Project"));
     let connections: Vec<_> = own
         .chain(of_project)
-        .map(|(m, owner)| connection::compile(m, format!("{owner}.Connections[{}]", m.name())))
+        .map(|(m, owner)| connection::compile(m, package.format, format!("{owner}.Connections[{}]", m.name())))
         .collect();
     let mut compiler = control::Compiler::new(package, &connections);
     compiler.run();

@@ -77,6 +77,14 @@ fn expression_variables_are_evaluated_by_each_read() {
 }
 
 #[test]
+fn a_variable_whose_expression_is_itself_keeps_its_stored_value() {
+    let mut plan = Plan::new();
+    plan.int(PACKAGE, "A", 7).expression = Some("@A".into());
+    plan.task(PACKAGE, "T", "show User::A");
+    assert_eq!(plan.run().log(), "7");
+}
+
+#[test]
 fn a_variable_that_refers_to_itself_fails() {
     let mut plan = Plan::new();
     plan.int(PACKAGE, "A", 0).expression = Some("@B + 1".into());
