@@ -57,7 +57,8 @@ def measure(command: list, cores: list) -> Cost:
 def command_of(who: str, workload: str, options) -> list:
     if who == OURS:
         return [options.dtsx, "run", os.path.join(HERE, "workloads", workload + ".dtsx"),
-                "--map", rf"C:\Bench\in={options.data}", "--map", rf"C:\Bench\out={options.out}", "--threads", str(options.threads)]
+                "--map", rf"C:\Bench\in={options.data}", "--map", rf"C:\Bench\out={options.out}",
+                "--threads", str(options.threads)]
     script = os.path.join(HERE, "rivals", RIVALS[who])
     return [sys.executable, script, workload, options.data, options.out, str(options.threads)]
 
