@@ -1,5 +1,7 @@
 //! Holds the house to its layers: what each room may import, and what must be absent from it. `ARCHITECTURE.md` says why.
 
+#![expect(clippy::expect_used, reason = "everything here is a test")]
+
 use dtsx_components::catalog::{Family, STOCK};
 use dtsx_tests::root;
 use dtsx_tests::source::{Source, sources};

@@ -1,5 +1,7 @@
 //! Holds `Cargo.lock` to its rules: licences, one Arrow, nothing that the house does without.
 
+#![expect(clippy::expect_used, reason = "everything here is a test")]
+
 use dtsx_tests::root;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

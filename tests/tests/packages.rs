@@ -2,6 +2,8 @@
 //! `expected/`. Every package runs with pools of one, two and four threads, in small batches and whole ones, and with
 //! the scheduler's chaos switch on and off.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "everything here is a test")]
+
 use dtsx::rows::{RowFormat, RowWriter};
 use dtsx::{Package, RunOptions, RunResult};
 use dtsx_tests::compare::{Order, difference};
@@ -71,7 +73,6 @@ const CASES: &[Case] = &[
         files: &[("on_error.csv", Order::Kept), ("on_failure.csv", Order::Kept)],
         absent: &["on_success.csv"],
         variables: &[("User::Trail", "begin,done"), ("User::Errors", "1")],
-        ..CASE
     },
     Case {
         package: "containers_2016",

@@ -27,6 +27,9 @@ use dtsx_engine::types::{DataType, calendar};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Converts the text that the plain path does not take.
+type Cold<'a, T> = &'a dyn Fn(&[u8]) -> Result<T, ParseError>;
+
 /// A column of the file that an output column takes.
 pub(crate) struct Column {
     /// Its place in the file.
@@ -409,7 +412,7 @@ impl Column {
         cells: C,
         empty: T::Native,
         hot: impl Fn(&[u8], usize, usize) -> Option<T::Native>,
-        cold: &dyn Fn(&[u8]) -> Result<T::Native, ParseError>,
+        cold: Cold<'_, T::Native>,
     ) -> Decoded {
         let (values, nulls, faults) = self.values(block, cells, empty, hot, &cold);
         Decoded { array: Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls)), faults }

@@ -35,7 +35,7 @@ pub(crate) enum Defect {
 }
 
 enum End {
-    Delimiter(Finder<'static>),
+    Delimiter(Box<Finder<'static>>),
     Width(usize),
 }
 
@@ -63,7 +63,9 @@ impl Splitter {
             .columns
             .iter()
             .map(|c| match &c.end {
-                ColumnEnd::Delimiter(text) => Column { end: End::Delimiter(finder(text)), qualified: c.text_qualified },
+                ColumnEnd::Delimiter(text) => {
+                    Column { end: End::Delimiter(Box::new(finder(text))), qualified: c.text_qualified }
+                }
                 ColumnEnd::Width(n) => Column { end: End::Width(*n as usize), qualified: false },
             })
             .collect();
