@@ -32,7 +32,7 @@ impl Object {
         if value.is_empty() { self } else { self.text(key, value) }
     }
 
-    /// Adds JSON that was written before: a number, an [`Object`], an [`array`].
+    /// Adds JSON that was written before: a number, an [`Object`], an [`array()`].
     pub fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Object {
         self.key(key);
         self.0.push_str(&value.to_string());

@@ -1,5 +1,7 @@
 //! The flow executor: order, bounds, parking, failure, cancellation; with pools of 1, 2 and 4 threads, chaos off and on.
 
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
 use arrow::array::{Array, ArrayRef, Int64Array};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::connections::ConnectionSpec;
@@ -122,7 +124,7 @@ impl Encode for Collect {
 impl Commit for CollectCommit {
     fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
         self.1 += 1;
-        if self.0.park > 0 && self.1 % self.0.park == 0 {
+        if self.0.park > 0 && self.1.is_multiple_of(self.0.park) {
             let waker = waker.clone();
             std::thread::spawn(move || {
                 std::thread::sleep(std::time::Duration::from_micros(300));

@@ -1,6 +1,6 @@
 //! Dispositions: what becomes of the rows that a component could not compute.
 //!
-//! Kernels report [`Faults`] beside their arrays; a component hands them, column by column in evaluation order, to
+//! Kernels report [`Faults`](crate::batch::Faults) beside their arrays; a component hands them, column by column in evaluation order, to
 //! [`RowFaults`], which decides, and sends the rejected rows through its [`ErrorOutput`]:
 //!
 //! ```text

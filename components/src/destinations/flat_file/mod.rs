@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Values are printed as SSIS prints them (`.20` for a DT_NUMERIC, `1431.5` for a DT_CY); NULL is an empty field without
-//! qualifiers. Lanes format batches ([`encode`], with the hot writers of [`cells`]); blocks are written in order.
+//! qualifiers. Lanes format batches (`encode`, with the hot writers of `cells`); blocks are written in order.
 
 mod cells;
 mod commit;

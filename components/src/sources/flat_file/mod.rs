@@ -6,9 +6,9 @@
 //!   Outputs[1]  the raw row, ErrorCode, ErrorColumn
 //! ```
 //!
-//! A block of bytes passes three places: [`fetch`] reads it and tells its fields apart ([`scan`], by 64 bytes; or
-//! [`split`], exactly, for what the scanner does not know), [`decode`] makes columns of it on any lane ([`columns`],
-//! [`strings`]), with the plain spellings of numbers first ([`cells`]).
+//! A block of bytes passes three places: `fetch` reads it and tells its fields apart (`scan`, by 64 bytes; or
+//! `split`, exactly, for what the scanner does not know), `decode` makes columns of it on any lane (`columns`,
+//! `strings`), with the plain spellings of numbers first (`cells`).
 
 mod cells;
 mod columns;
