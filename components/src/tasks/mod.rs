@@ -1,7 +1,7 @@
 //! Tasks: what a step of the control flow does.
 //!
 //! Each file is one task: doc with its SSIS name, property table, `bind`, runtime, tests. Values come from the task's
-//! data in the package and, before that, from what expressions, configurations and overrides say ([`setting`]).
+//! data in the package and, before that, from what expressions, configurations and overrides say (`setting`).
 
 mod expression;
 mod file_system;
