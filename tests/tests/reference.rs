@@ -1,7 +1,8 @@
-//! Keeps `docs/reference/parts.md` what the catalog says. `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes it
-//! anew.
+//! Keeps `docs/reference/parts.md` what the catalog says, and `functions.md` what the functions of expressions say.
+//! `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes them anew.
 
 use dtsx_components::catalog::{ENUMERATORS, Family, STOCK, TASKS, components};
+use dtsx_engine::expr::{NullRule, functions};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_tests::root;
 use std::fmt::Write as _;
@@ -81,13 +82,44 @@ fn properties(page: &mut String, title: &str, properties: &[PropertyDef]) {
     properties.iter().for_each(|property| page.push_str(&property_row(property)));
 }
 
-#[test]
-fn the_page_of_parts_is_fresh() {
-    let path = root().join("docs/reference/parts.md");
-    let page = page();
+fn function_page() -> String {
+    let mut page = String::from(
+        "# Functions of expressions\n\n\
+         Names may be written in any letter case, and in brackets. Text is counted in UTF-16 code units, and positions from\n\
+         1. This page is generated from the table of functions (`engine/src/expr/functions`) and checked by a test, as are\n\
+         the examples.\n",
+    );
+    for f in functions() {
+        let strict = f.nulls == NullRule::Propagate && f.arity > 0;
+        let null = if strict { " NULL if an argument is NULL." } else { "" };
+        let _ = write!(page, "\n## {}\n\n`{}`\n\n{}{null}\n\n", f.name, f.syntax, f.doc);
+        page.push_str("| example | result |\n|---|---|\n");
+        for example in f.examples {
+            let result = match example.result {
+                "" => "(empty)".to_owned(),
+                result => format!("`{}`", result.replace('\t', "\\t")),
+            };
+            let _ = writeln!(page, "| `{}` | {result} |", example.text.replace('|', "\\|"));
+        }
+    }
+    page
+}
+
+fn assert_fresh(name: &str, page: &str) {
+    let path = root().join("docs/reference").join(name);
     if std::env::var_os("DTSX_BLESS").is_some() {
-        fs::write(&path, &page).expect("the page can be written");
+        fs::write(&path, page).expect("the page can be written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == page, "{} is stale: run this test with DTSX_BLESS=1", path.display());
+}
+
+#[test]
+fn the_page_of_parts_is_fresh() {
+    assert_fresh("parts.md", &page());
+}
+
+#[test]
+fn the_page_of_functions_is_fresh() {
+    assert_fresh("functions.md", &function_page());
 }

@@ -7,7 +7,7 @@ use super::ast::UnaryOp;
 use super::functions::NullRule;
 use super::kernels::datum::{Datum, Texts, union_nulls};
 use super::kernels::merge::{Branch, merge};
-use super::kernels::text::TextOut;
+use super::kernels::text::{TextOut, total_bytes};
 use super::kernels::{Computed, arith, compare, logic};
 use super::program::EvalContext;
 use super::typed::{Op, Typed};
@@ -39,7 +39,7 @@ pub(crate) fn eval(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Resu
         Op::Compare(..) => comparison(node, frame, faults),
         Op::Concat(parts) => concat(node, parts, frame, faults),
         Op::Logic { or, parts } => logical(*or, parts, frame, faults),
-        Op::If(parts) => conditional(node, parts, frame, faults),
+        Op::If(_) => conditional(node, frame, faults),
         Op::Cast(x) => cast(node, x, frame, faults),
         Op::Call(..) => call(node, frame, faults),
     }
@@ -131,7 +131,7 @@ fn concat(node: &Typed, parts: &[Typed], frame: &Frame<'_>, faults: &mut Faults)
         concat_bytes(&data, rows, nulls.as_ref())?
     } else {
         let texts = data.iter().map(Texts::new).collect::<Result<Vec<_>>>()?;
-        let mut out = TextOut::new(rows, rows * 16);
+        let mut out = TextOut::new(rows, texts.iter().map(|t| total_bytes(*t, rows)).sum());
         let mut row_parts: Vec<&str> = Vec::with_capacity(texts.len());
         for row in 0..rows {
             if nulls.as_ref().is_some_and(|n| n.is_null(row)) {
@@ -249,18 +249,42 @@ fn branch(node: &Typed, takes: &BooleanBuffer, frame: &Frame<'_>, faults: &mut F
     })
 }
 
-fn conditional(node: &Typed, parts: &[Typed; 3], frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum> {
-    let condition = eval(&parts[0], frame, faults)?;
-    match condition {
-        Datum::Scalar(Value::Bool(true)) => return eval(&parts[1], frame, faults),
-        Datum::Scalar(Value::Bool(false)) => return eval(&parts[2], frame, faults),
-        Datum::Scalar(_) => return Ok(Datum::Scalar(Value::Null)),
-        Datum::Array(_) => {}
+/// A chain `a ? b : c ? d : e` at once: rows leave it with the first condition that they fulfil.
+fn conditional(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum> {
+    let mut branches = Vec::new();
+    // The rows that no condition before has decided; None: all.
+    let mut open: Option<BooleanBuffer> = None;
+    let mut rest = node;
+    while let Op::If(parts) = &rest.op {
+        let condition = match &open {
+            None => eval(&parts[0], frame, faults)?,
+            Some(open) => match branch(&parts[0], open, frame, faults)? {
+                Branch::Whole(datum) => datum,
+                packed => Datum::Array(merge(frame.rows, vec![(open.clone(), packed)], &DataType::Bool)?),
+            },
+        };
+        let (is_true, is_false) = match (&condition, &open) {
+            (Datum::Scalar(Value::Bool(true)), None) => return eval(&parts[1], frame, faults),
+            (Datum::Scalar(Value::Bool(false)), None) => {
+                rest = &parts[2];
+                continue;
+            }
+            (Datum::Scalar(Value::Null), None) => return Ok(Datum::Scalar(Value::Null)),
+            _ => logic::truths(&condition, frame.rows)?,
+        };
+        let (takes, left) = match &open {
+            None => (is_true, is_false),
+            Some(open) => (open & &is_true, open & &is_false),
+        };
+        let taken = branch(&parts[1], &takes, frame, faults)?;
+        branches.push((takes, taken));
+        open = Some(left);
+        rest = &parts[2];
     }
-    let (is_true, is_false) = logic::truths(&condition, frame.rows)?;
-    let yes = branch(&parts[1], &is_true, frame, faults)?;
-    let no = branch(&parts[2], &is_false, frame, faults)?;
-    Ok(Datum::Array(merge(&is_true, &is_false, yes, no, &node.ty)?))
+    let Some(open) = open else { return eval(rest, frame, faults) };
+    let last = branch(rest, &open, frame, faults)?;
+    branches.push((open, last));
+    Ok(Datum::Array(merge(frame.rows, branches, &node.ty)?))
 }
 
 fn logical(or: bool, parts: &[Typed; 2], frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum> {
@@ -276,11 +300,7 @@ fn logical(or: bool, parts: &[Typed; 2], frame: &Frame<'_>, faults: &mut Faults)
         let open = if or { !&is_true } else { !&is_false };
         match branch(&parts[1], &open, frame, faults)? {
             Branch::Whole(datum) => datum,
-            packed => {
-                let none = BooleanBuffer::new_unset(frame.rows);
-                let nothing = Branch::Whole(Datum::Scalar(Value::Null));
-                Datum::Array(merge(&open, &none, packed, nothing, &DataType::Bool)?)
-            }
+            packed => Datum::Array(merge(frame.rows, vec![(open, packed)], &DataType::Bool)?),
         }
     };
     if left.is_scalar() && right.is_scalar() {

@@ -71,10 +71,12 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
             Datum::Array(a) => match a.logical_nulls().filter(|n| n.null_count() > 0) {
                 None => labelled(a, call.result),
                 Some(nulls) => {
-                    let present = nulls.inner().clone();
                     let absent = !nulls.inner();
-                    let branches = (Branch::Whole(value.clone()), Branch::Whole(replacement.clone()));
-                    merge(&present, &absent, branches.0, branches.1, call.result)?
+                    let branches = vec![
+                        (nulls.inner().clone(), Branch::Whole(value.clone())),
+                        (absent, Branch::Whole(replacement.clone())),
+                    ];
+                    merge(call.rows, branches, call.result)?
                 }
             },
         };

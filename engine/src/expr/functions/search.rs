@@ -35,7 +35,7 @@ pub(super) const FINDSTRING: FunctionDef = FunctionDef {
         let (texts, search) = (Texts::new(&call.args[0])?, Texts::new(&call.args[1])?);
         let nth = Ints::new(&call.args[2])?;
         let finder = match search {
-            Texts::One(needle) => Some(memchr::memmem::Finder::new(needle.as_bytes())),
+            Texts::One(needle) => Some(Finder::new(needle)),
             Texts::Many(_) => None,
         };
         let mut faults = Faults::new();
@@ -63,6 +63,30 @@ pub(super) const FINDSTRING: FunctionDef = FunctionDef {
     },
     ..BASE
 };
+
+/// Looks for the same text in many others.
+pub(super) enum Finder<'a> {
+    /// A text of one byte.
+    Byte(u8),
+    Text(Box<memchr::memmem::Finder<'a>>),
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(needle: &'a str) -> Finder<'a> {
+        match needle.as_bytes() {
+            [byte] => Finder::Byte(*byte),
+            bytes => Finder::Text(Box::new(memchr::memmem::Finder::new(bytes))),
+        }
+    }
+
+    #[inline]
+    pub fn find(&self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Finder::Byte(byte) => memchr::memchr(*byte, bytes),
+            Finder::Text(finder) => finder.find(bytes),
+        }
+    }
+}
 
 /// The position of the nth occurrence. Occurrences do not overlap (unconfirmed), and the empty text is nowhere
 /// (unconfirmed).
@@ -196,6 +220,8 @@ fn count_tokens(call: &Call<'_>) -> Result<Computed> {
 /// A set of characters that part tokens, as strtok has it.
 struct Delimiters<'a> {
     ascii: u128,
+    /// The only one, if it is ASCII.
+    single: Option<u8>,
     /// Those beyond ASCII; "" if there are none.
     others: &'a str,
 }
@@ -203,7 +229,11 @@ struct Delimiters<'a> {
 impl<'a> Delimiters<'a> {
     fn new(text: &'a str) -> Delimiters<'a> {
         let ascii = text.bytes().filter(u8::is_ascii).fold(0, |set, b| set | 1 << b);
-        Delimiters { ascii, others: if text.is_ascii() { "" } else { text } }
+        let single = match text.as_bytes() {
+            [byte] => Some(*byte),
+            _ => None,
+        };
+        Delimiters { ascii, single, others: if text.is_ascii() { "" } else { text } }
     }
 
     #[inline]
@@ -218,7 +248,11 @@ impl<'a> Delimiters<'a> {
             if self.others.is_empty() {
                 let bytes = text.as_bytes();
                 let from = at + bytes[at..].iter().position(|b| !self.parts(*b))?;
-                let to = bytes[from..].iter().position(|b| self.parts(*b)).map_or(bytes.len(), |n| from + n);
+                let end = match self.single {
+                    Some(byte) => memchr::memchr(byte, &bytes[from..]),
+                    None => bytes[from..].iter().position(|b| self.parts(*b)),
+                };
+                let to = end.map_or(bytes.len(), |n| from + n);
                 at = to;
                 Some((from, to))
             } else {

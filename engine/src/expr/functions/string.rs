@@ -2,12 +2,14 @@
 //!
 //! Text is counted in UTF-16 code units, as in SSIS. A result that is part of its argument shares its blocks.
 
+use super::search::Finder;
 use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
 use crate::expr::kernels::text::{
-    INLINE, Piece, TextOut, change_case, inline_case, is_inline_ascii, piece, sub_view, units,
+    INLINE, Piece, TextOut, inline_case, inline_part, is_inline_ascii, piece, push_case, starts_ascii, sub_view,
+    total_bytes, units,
 };
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::{Origin, Typed};
@@ -48,7 +50,7 @@ pub(super) const SUBSTRING: FunctionDef = FunctionDef {
     },
     kernel: |call| {
         let (start, len) = (Ints::new(&call.args[1])?, Ints::new(&call.args[2])?);
-        cut(call, |row, _| {
+        cut::<false>(call, |row| {
             let (start, len) = (start.get(row), len.get(row));
             if start < 1 {
                 return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX);
@@ -77,7 +79,7 @@ pub(super) const LEFT: FunctionDef = FunctionDef {
     fallible: end_fallible,
     kernel: |call| {
         let len = Ints::new(&call.args[1])?;
-        cut(call, |row, _| Ok((0, end_length(len.get(row))?)))
+        cut::<false>(call, |row| Ok((0, end_length(len.get(row))?)))
     },
     ..BASE
 };
@@ -96,10 +98,7 @@ pub(super) const RIGHT: FunctionDef = FunctionDef {
     fallible: end_fallible,
     kernel: |call| {
         let len = Ints::new(&call.args[1])?;
-        cut(call, |row, text| {
-            let all = units(text);
-            Ok((all.saturating_sub(end_length(len.get(row))?), all))
-        })
+        cut::<true>(call, |row| Ok((0, end_length(len.get(row))?)))
     },
     ..BASE
 };
@@ -123,8 +122,11 @@ fn end_length(n: i64) -> std::result::Result<usize, Code> {
     usize::try_from(n).map_err(|_| codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH)
 }
 
-/// Keeps the code units that `range` gives for a row.
-fn cut(call: &Call<'_>, range: impl Fn(usize, &str) -> std::result::Result<(usize, usize), Code>) -> Result<Computed> {
+/// Keeps the code units that `range` gives for a row, counted from the end if `FROM_END`.
+fn cut<const FROM_END: bool>(
+    call: &Call<'_>,
+    range: impl Fn(usize) -> std::result::Result<(usize, usize), Code>,
+) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
     let mut out = TextOut::sharing(texts, call.rows);
     let mut faults = Faults::new();
@@ -133,8 +135,7 @@ fn cut(call: &Call<'_>, range: impl Fn(usize, &str) -> std::result::Result<(usiz
             out.push_empty();
             continue;
         }
-        let text = texts.get(row);
-        let (from, to) = match range(row, text) {
+        let (from, to) = match range(row) {
             Ok(range) => range,
             Err(code) => {
                 faults.push(fault(row, code));
@@ -142,24 +143,34 @@ fn cut(call: &Call<'_>, range: impl Fn(usize, &str) -> std::result::Result<(usiz
                 continue;
             }
         };
-        match texts {
-            Texts::Many(column) => {
-                let view = column.views()[row];
-                let part = if is_inline_ascii(view) {
-                    let to = to.min(text.len());
-                    Piece::Bytes(from.min(to), to)
-                } else {
-                    piece(text, from, to)
-                };
-                match part {
-                    Piece::Bytes(from, to) => out.push_view(sub_view(view, text, from, to)),
-                    Piece::Broken(text) => out.push(&text),
-                }
+        let ends = |all: usize| if FROM_END { (all.saturating_sub(to), all - from.min(all)) } else { (from, to) };
+        if let Texts::Many(column) = texts
+            && is_inline_ascii(column.views()[row])
+        {
+            let view = column.views()[row];
+            let (from, to) = ends(view as u32 as usize);
+            let to = to.min(view as u32 as usize);
+            let from = from.min(to);
+            out.push_view(inline_part(view, from, to - from));
+            continue;
+        }
+        let text = texts.get(row);
+        // Where all before the end is ASCII, code units are bytes.
+        let ascii = if FROM_END { text.is_ascii() } else { starts_ascii(text, to) };
+        let part = if ascii {
+            let (from, to) = ends(text.len());
+            let to = to.min(text.len());
+            Piece::Bytes(from.min(to), to)
+        } else {
+            let (from, to) = if FROM_END { ends(units(text)) } else { (from, to) };
+            piece(text, from, to)
+        };
+        match (part, texts) {
+            (Piece::Bytes(from, to), Texts::Many(column)) => {
+                out.push_view(sub_view(column.views()[row], text, from, to));
             }
-            Texts::One(_) => match piece(text, from, to) {
-                Piece::Bytes(from, to) => out.push(&text[from..to]),
-                Piece::Broken(text) => out.push(&text),
-            },
+            (Piece::Bytes(from, to), Texts::One(_)) => out.push(&text[from..to]),
+            (Piece::Broken(text), _) => out.push(&text),
         }
     }
     let nulls = null_out(call.nulls.clone(), call.rows, &faults);
@@ -201,7 +212,20 @@ fn same_length(args: &mut Args<'_>) -> Typing<DataType> {
 }
 
 fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
+    let kept = |text: &str| {
+        let bytes = text.as_bytes();
+        let to = if end { bytes.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1) } else { bytes.len() };
+        let from = if start { bytes[..to].iter().position(|b| *b != b' ').unwrap_or(to) } else { 0 };
+        (from, to)
+    };
     let texts = Texts::new(&call.args[0])?;
+    if let Texts::Many(column) = texts
+        && let Datum::Array(whole) = &call.args[0]
+        && (0..call.rows).all(|row| !call.is_valid(row) || kept(column.value(row)) == (0, column.value(row).len()))
+    {
+        // Nothing to trim, as is common.
+        return Ok((whole.clone(), Faults::new()));
+    }
     let mut out = TextOut::sharing(texts, call.rows);
     for row in 0..call.rows {
         if !call.is_valid(row) {
@@ -209,11 +233,8 @@ fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
             continue;
         }
         let text = texts.get(row);
-        let bytes = text.as_bytes();
-        let to = if end { bytes.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1) } else { bytes.len() };
-        let from = if start { bytes[..to].iter().position(|b| *b != b' ').unwrap_or(to) } else { 0 };
+        let (from, to) = kept(text);
         match texts {
-            Texts::Many(column) if to - from == bytes.len() => out.push_view(column.views()[row]),
             Texts::Many(column) => out.push_view(sub_view(column.views()[row], text, from, to)),
             Texts::One(_) => out.push(&text[from..to]),
         }
@@ -243,7 +264,7 @@ pub(super) const LOWER: FunctionDef = FunctionDef {
 
 fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
-    let mut out = TextOut::new(call.rows, 0);
+    let mut out = TextOut::new(call.rows, total_bytes(texts, call.rows));
     for row in 0..call.rows {
         if !call.is_valid(row) {
             out.push_empty();
@@ -256,17 +277,15 @@ fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
             continue;
         }
         let text = texts.get(row);
-        if text.is_ascii() && text.len() > INLINE {
-            out.push_with(text.len(), |own| {
-                let start = own.len();
-                own.extend_from_slice(text.as_bytes());
-                if upper { own[start..].make_ascii_uppercase() } else { own[start..].make_ascii_lowercase() }
-            });
-        } else {
-            out.push(&change_case(text, upper));
+        match texts {
+            Texts::Many(column) if text.len() > INLINE && text.is_ascii() => {
+                out.push_for_case(column.views()[row], text, upper);
+            }
+            // Another case may take other bytes, but never more than three for a character of one.
+            _ => out.push_with(text.len() * 3, |own| push_case(own, text, upper)),
         }
     }
-    Ok((out.finish(call.nulls.clone())?, Faults::new()))
+    Ok((out.finish_case(upper, call.nulls.clone())?, Faults::new()))
 }
 
 pub(super) const REVERSE: FunctionDef = FunctionDef {
@@ -319,7 +338,7 @@ pub(super) const REPLACE: FunctionDef = FunctionDef {
         let mut out = TextOut::sharing(texts, call.rows);
         let mut faults = Faults::new();
         let finder = match search {
-            Texts::One(needle) if !needle.is_empty() => Some(memchr::memmem::Finder::new(needle.as_bytes())),
+            Texts::One(needle) if !needle.is_empty() => Some(Finder::new(needle)),
             _ => None,
         };
         for row in 0..call.rows {

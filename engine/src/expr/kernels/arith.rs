@@ -10,10 +10,9 @@ use crate::diag::{Code, Result, codes};
 use crate::expr::ast::BinaryOp;
 use crate::types::DataType;
 use crate::types::decimal::{self, POW10};
+use arrow::array::PrimitiveArray;
 use arrow::array::types::*;
-use arrow::array::{ArrowPrimitiveType, PrimitiveArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::ArrowNativeType;
 use std::sync::Arc;
 
 /// Whether a float result that leaves the finite numbers is an overflow and not an infinity (unconfirmed).
@@ -225,11 +224,9 @@ fn currency(x: Binary<'_>) -> Result<Computed> {
     match x.op {
         BinaryOp::Add => compute::<Decimal128Type>(&x, |a, b| fit(a.checked_add(b)), overflow),
         BinaryOp::Subtract => compute::<Decimal128Type>(&x, |a, b| fit(a.checked_sub(b)), overflow),
-        BinaryOp::Multiply => compute::<Decimal128Type>(
-            &x,
-            |a, b| fit(a.checked_mul(b).and_then(|v| decimal::rescale(v, 8, 4, decimal::CURRENCY_ROUNDING))),
-            overflow,
-        ),
+        BinaryOp::Multiply => {
+            compute::<Decimal128Type>(&x, |a, b| fit(a.checked_mul(b).and_then(currency_product)), overflow)
+        }
         BinaryOp::Divide => compute::<Decimal128Type>(
             &x,
             |a, b| if b == 0 { (0, true) } else { fit(currency_quotient(a, b)) },
@@ -237,6 +234,17 @@ fn currency(x: Binary<'_>) -> Result<Computed> {
         ),
         _ => Err(mismatch("arithmetic operator")),
     }
+}
+
+/// Ten-thousandths of a product, of hundred-millionths: rounded as all DT_CY are.
+#[inline]
+fn currency_product(product: i128) -> Option<i128> {
+    let Ok(small) = i64::try_from(product) else {
+        return decimal::rescale(product, 8, 4, decimal::CURRENCY_ROUNDING);
+    };
+    let (quotient, rest) = (small / 10_000, small % 10_000);
+    let up = rest.abs() > 5_000 || rest.abs() == 5_000 && quotient % 2 != 0;
+    Some(i128::from(if up { quotient + rest.signum() } else { quotient }))
 }
 
 /// Ten-thousandths of a quotient, rounded as DT_CY is: to the nearest, a half to the even neighbour.
@@ -260,29 +268,24 @@ fn numeric(x: Binary<'_>) -> Result<Computed> {
     let ((s1, s2), out) = (x.scales, x.result.scale());
     let flag = |v: Option<i128>| v.map_or((0, true), |v| (v, false));
     let overflow = |_, _| codes::DTS_E_EXPREVALBINARYOPNUMERICOVERFLOW;
+    let small = is_small(operand::<Decimal128Type>(x.a)?) && is_small(operand::<Decimal128Type>(x.b)?);
     match x.op {
         BinaryOp::Add | BinaryOp::Subtract => {
             let (up1, up2) = (POW10[(out - s1) as usize], POW10[(out - s2) as usize]);
             let add = x.op == BinaryOp::Add;
+            if small && i64::try_from(up1).is_ok() && i64::try_from(up2).is_ok() {
+                let up2 = if add { up2 } else { -up2 };
+                let sum = |a, b| (wide_product(a, up1) + wide_product(b, up2), false);
+                return compute::<Decimal128Type>(&x, sum, overflow);
+            }
             compute::<Decimal128Type>(
                 &x,
-                |a, b| {
-                    if let (Some(a), Some(b)) = (small_product(a, up1), small_product(b, up2)) {
-                        return (if add { a + b } else { a - b }, false);
-                    }
-                    flag(if add { decimal::add(a, s1, b, s2, out) } else { decimal::sub(a, s1, b, s2, out) })
-                },
+                |a, b| flag(if add { decimal::add(a, s1, b, s2, out) } else { decimal::sub(a, s1, b, s2, out) }),
                 overflow,
             )
         }
-        BinaryOp::Multiply => compute::<Decimal128Type>(
-            &x,
-            |a, b| match small_product(a, b) {
-                Some(v) => (v, false),
-                None => flag(decimal::mul(a, s1, b, s2, out)),
-            },
-            overflow,
-        ),
+        BinaryOp::Multiply if small => compute::<Decimal128Type>(&x, |a, b| (wide_product(a, b), false), overflow),
+        BinaryOp::Multiply => compute::<Decimal128Type>(&x, |a, b| flag(decimal::mul(a, s1, b, s2, out)), overflow),
         BinaryOp::Divide => {
             let shift = POW10[(out + s2 - s1).min(38) as usize];
             compute::<Decimal128Type>(
@@ -300,25 +303,29 @@ fn numeric(x: Binary<'_>) -> Result<Computed> {
     }
 }
 
-/// The product of two numbers of 64 bits, which 128 bits always hold, one bit to spare for a sum.
-#[inline]
-fn small_product(a: i128, b: i128) -> Option<i128> {
-    let (x, y) = (a as i64, b as i64);
-    (x as i128 == a && y as i128 == b).then(|| x as i128 * y as i128)
+/// Whether all values are numbers of 64 bits, as nearly all are: then no product of two leaves 128 bits.
+fn is_small(values: Operand<'_, i128>) -> bool {
+    let beyond = |v: i128| (v ^ v as i64 as i128) as u128;
+    match values {
+        Operand::One(v) => beyond(v) == 0,
+        Operand::Many(values) => values.iter().fold(0, |all, v| all | beyond(*v)) == 0,
+    }
 }
 
-fn unary_loop<T>(
+/// The product of two numbers of 64 bits.
+#[inline]
+fn wide_product(a: i128, b: i128) -> i128 {
+    i128::from(a as i64) * i128::from(b as i64)
+}
+
+fn unary_loop<T: Physical>(
     datum: &Datum,
     data_type: &DataType,
     rows: usize,
     nulls: Option<NullBuffer>,
     f: impl Fn(T::Native) -> (T::Native, bool),
     code: Code,
-) -> Result<Computed>
-where
-    T: Physical + ArrowPrimitiveType,
-    T::Native: ArrowNativeType,
-{
+) -> Result<Computed> {
     let a = operand::<T>(datum)?;
     let mut raised = false;
     let values: Vec<T::Native> = (0..rows)

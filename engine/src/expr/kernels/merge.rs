@@ -52,39 +52,29 @@ pub(crate) fn labelled(array: &ArrayRef, data_type: &DataType) -> ArrayRef {
     }
 }
 
-/// A column that is `yes` in the rows `takes_yes`, `no` in the rows `takes_no`, and NULL in the others.
-pub(crate) fn merge(
-    takes_yes: &BooleanBuffer,
-    takes_no: &BooleanBuffer,
-    yes: Branch,
-    no: Branch,
-    data_type: &DataType,
-) -> Result<ArrayRef> {
-    let rows = takes_yes.len();
-    if yes.is_null() && no.is_null() {
+/// A column that is each branch in the rows that take it, of which no two share one, and NULL in all others.
+pub(crate) fn merge(rows: usize, branches: Vec<(BooleanBuffer, Branch)>, data_type: &DataType) -> Result<ArrayRef> {
+    // Index 0 is NULL.
+    let mut sources = vec![new_null_array(&data_type.arrow(), 1)];
+    let mut indices = vec![(0, 0); rows];
+    for (takes, branch) in branches {
+        if branch.is_null() {
+            continue;
+        }
+        let (source, numbering) = branch.source(data_type)?;
+        let number = sources.len();
+        sources.push(source);
+        for (nth, row) in takes.set_indices().enumerate() {
+            indices[row] = match numbering {
+                Numbering::First => (number, 0),
+                Numbering::Row => (number, row),
+                Numbering::Nth => (number, nth),
+            };
+        }
+    }
+    if sources.len() == 1 {
         return Ok(new_null_array(&data_type.arrow(), rows));
     }
-    let (yes, yes_rows) = yes.source(data_type)?;
-    let (no, no_rows) = no.source(data_type)?;
-    let null = new_null_array(&data_type.arrow(), 1);
-    let number = |numbering: Numbering, row: usize, nth: usize| match numbering {
-        Numbering::First => 0,
-        Numbering::Row => row,
-        Numbering::Nth => nth,
-    };
-    let (mut nth_yes, mut nth_no) = (0, 0);
-    let indices: Vec<(usize, usize)> = (0..rows)
-        .map(|row| {
-            if takes_yes.value(row) {
-                nth_yes += 1;
-                (0, number(yes_rows, row, nth_yes - 1))
-            } else if takes_no.value(row) {
-                nth_no += 1;
-                (1, number(no_rows, row, nth_no - 1))
-            } else {
-                (2, 0)
-            }
-        })
-        .collect();
-    Ok(arrow::compute::interleave(&[&*yes, &*no, &*null], &indices)?)
+    let sources: Vec<&dyn Array> = sources.iter().map(|s| &**s).collect();
+    Ok(arrow::compute::interleave(&sources, &indices)?)
 }

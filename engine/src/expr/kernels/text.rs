@@ -4,7 +4,6 @@ use super::datum::Texts;
 use crate::diag::Result;
 use arrow::array::{ArrayRef, StringViewArray, make_view};
 use arrow::buffer::{Buffer, NullBuffer};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The longest text that a view holds itself.
@@ -87,6 +86,26 @@ impl TextOut {
         }
     }
 
+    /// ASCII text of more than [`INLINE`] bytes that [`TextOut::finish_case`] will change: its view has its length and
+    /// first bytes.
+    #[inline]
+    pub fn push_for_case(&mut self, view: u128, text: &str, upper: bool) {
+        let start = self.room(text.len());
+        self.own.extend_from_slice(text.as_bytes());
+        let head = inline_case(view & u128::from(u64::MAX), upper);
+        self.views.push((start as u128) << 96 | (self.blocks.len() as u128) << 64 | head);
+    }
+
+    /// The column, its own text changed to upper or lower case where it is ASCII, in one go.
+    pub fn finish_case(mut self, upper: bool, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+        if upper {
+            self.own.make_ascii_uppercase()
+        } else {
+            self.own.make_ascii_lowercase()
+        }
+        self.finish(nulls)
+    }
+
     /// Where the next `length` bytes will begin in the open block.
     #[inline]
     fn room(&mut self, length: usize) -> usize {
@@ -110,20 +129,42 @@ impl TextOut {
     }
 }
 
-/// The view of the bytes `from..to` of a text, given its view.
+/// The view of the bytes `from..to` of a text, given its view. Lengths vary from row to row, so nothing here branches on
+/// them but the question whether they are inline.
 #[inline]
 pub(crate) fn sub_view(view: u128, text: &str, from: usize, to: usize) -> u128 {
     let length = to - from;
     if view as u32 as usize <= INLINE {
-        let kept = if length == INLINE { u128::MAX >> 32 } else { (1u128 << (8 * length)) - 1 };
-        return ((view >> 32) >> (8 * from) & kept) << 32 | length as u128;
+        return inline_part(view, from, length);
     }
+    let bytes = text.as_bytes();
     if length <= INLINE {
-        return make_view(&text.as_bytes()[from..to], 0, 0);
+        // Sixteen bytes of the text that hold the part, moved to its start.
+        let window = from.min(bytes.len().saturating_sub(16));
+        return match bytes[window..].first_chunk::<16>() {
+            // An empty part may begin at the end, which is no byte of the window.
+            Some(chunk) => {
+                let moved = u128::from_le_bytes(*chunk) >> (8 * (from - window).min(15));
+                (moved & mask(length)) << 32 | length as u128
+            }
+            None => make_view(&bytes[from..to], 0, 0),
+        };
     }
-    let block = (view >> 64) as u32;
-    let offset = (view >> 96) as u32 + from as u32;
-    make_view(&text.as_bytes()[from..to], block, offset)
+    let prefix = bytes[from..].first_chunk::<4>().map_or(0, |p| u32::from_le_bytes(*p));
+    let place = (view >> 64) + ((from as u128) << 32);
+    place << 64 | u128::from(prefix) << 32 | length as u128
+}
+
+/// The low bytes that a text of `length` up to [`INLINE`] takes.
+#[inline]
+fn mask(length: usize) -> u128 {
+    (1u128 << (8 * length)) - 1
+}
+
+/// The view of a part of a text that its view holds itself.
+#[inline]
+pub(crate) fn inline_part(view: u128, from: usize, length: usize) -> u128 {
+    ((view >> 32) >> (8 * from) & mask(length)) << 32 | length as u128
 }
 
 /// Whether the text of a view is ASCII, where that can be seen from the view.
@@ -131,6 +172,24 @@ pub(crate) fn sub_view(view: u128, text: &str, from: usize, to: usize) -> u128 {
 pub(crate) fn is_inline_ascii(view: u128) -> bool {
     const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
     view as u32 as usize <= INLINE && view & HIGH_BITS == 0
+}
+
+/// Whether the first `n` bytes of a text, or all that it has, are ASCII.
+#[inline]
+pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
+    const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    match text.as_bytes().first_chunk::<16>() {
+        Some(chunk) if n < 16 => u128::from_le_bytes(*chunk) & HIGH_BITS & ((1 << (8 * n)) - 1) == 0,
+        _ => text.as_bytes()[..n.min(text.len())].is_ascii(),
+    }
+}
+
+/// The bytes that texts of a column take in all.
+pub(crate) fn total_bytes(texts: Texts<'_>, rows: usize) -> usize {
+    match texts {
+        Texts::One(text) => text.len() * rows,
+        Texts::Many(column) => column.views().iter().map(|v| *v as u32 as usize).sum(),
+    }
 }
 
 /// A part of a text, by UTF-16 code units.
@@ -143,62 +202,51 @@ pub(crate) enum Piece {
 }
 
 /// The code units `from..to` of a text, as many of them as there are.
-#[inline]
 pub(crate) fn piece(text: &str, from: usize, to: usize) -> Piece {
     let bytes = text.as_bytes();
-    let to = to.min(bytes.len());
     let from = from.min(to);
-    if bytes[..to].is_ascii() {
-        return Piece::Bytes(from, to);
+    let (start, left) = skip_units(bytes, 0, from);
+    // One unit left before a character of two: the part begins with its second half.
+    let broken_start = left == 1 && start < bytes.len();
+    let (inner, wanted) = if broken_start && to > from { (start + 4, to - from - 1) } else { (start, to - from) };
+    let (end, left) = skip_units(bytes, inner, wanted);
+    let broken_end = left == 1 && end < bytes.len();
+    if !broken_start && !broken_end || to == from {
+        return Piece::Bytes(start, if to == from { start } else { end });
     }
-    wide_piece(text, from, to)
-}
-
-fn wide_piece(text: &str, from: usize, to: usize) -> Piece {
-    let mut unit = 0;
-    let (mut start, mut end) = (None, text.len());
-    let (mut broken_start, mut broken_end) = (false, false);
-    for (at, c) in text.char_indices() {
-        if start.is_none() && unit >= from {
-            // One unit past it is the second half of the pair before.
-            broken_start = unit > from;
-            start = Some(at);
-        }
-        if unit >= to {
-            broken_end = unit > to;
-            end = at;
-            break;
-        }
-        unit += c.len_utf16();
-    }
-    if start.is_none() {
-        broken_start = unit > from;
-    }
-    // The last character was a pair that the part ends within.
-    if end == text.len() && unit > to {
-        broken_end = true;
-    }
-    let start = start.unwrap_or(text.len());
-    if !broken_start && !broken_end {
-        return Piece::Bytes(start, end);
-    }
-    let mut part = String::new();
+    let mut part = String::with_capacity(end - inner + 6);
     if broken_start {
         part.push(char::REPLACEMENT_CHARACTER);
     }
-    if to > from {
-        if broken_end {
-            let cut = text[..end].char_indices().next_back().map_or(end, |(at, _)| at);
-            // From and to in the same pair leave one half only, which is there already.
-            if cut >= start {
-                part.push_str(&text[start..cut]);
-                part.push(char::REPLACEMENT_CHARACTER);
-            }
-        } else {
-            part.push_str(&text[start..end.max(start)]);
-        }
+    part.push_str(&text[inner..end]);
+    if broken_end {
+        part.push(char::REPLACEMENT_CHARACTER);
     }
-    if to == from { Piece::Bytes(end, end) } else { Piece::Broken(part) }
+    Piece::Broken(part)
+}
+
+/// The place `units` code units after `at`, the start of a character, and how many units are left: some at the end of the
+/// text, one before a character of two.
+fn skip_units(bytes: &[u8], mut at: usize, mut units: usize) -> (usize, usize) {
+    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
+        let here = units_in(u64::from_le_bytes(*chunk));
+        if here > units {
+            break;
+        }
+        units -= here;
+        at += 8;
+    }
+    loop {
+        while at < bytes.len() && bytes[at] & 0xC0 == 0x80 {
+            at += 1;
+        }
+        let width = if at < bytes.len() && bytes[at] >= 0xF0 { 2 } else { 1 };
+        if at == bytes.len() || units < width {
+            return (at, units);
+        }
+        units -= width;
+        at += 1;
+    }
 }
 
 /// Length in UTF-16 code units.
@@ -207,22 +255,52 @@ pub(crate) fn units(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();
     }
+    let (chunks, rest) = text.as_bytes().as_chunks::<8>();
+    let whole: usize = chunks.iter().map(|chunk| units_in(u64::from_le_bytes(*chunk))).sum();
     // Every byte that begins a character is a unit; a character of four bytes is a second one.
-    text.bytes().map(|b| usize::from(b & 0xC0 != 0x80) + usize::from(b >= 0xF0)).sum()
+    whole + rest.iter().map(|b| usize::from(b & 0xC0 != 0x80) + usize::from(*b >= 0xF0)).sum::<usize>()
 }
 
-/// Upper or lower case, character by character: a character whose other case is several characters (ß) keeps its own,
-/// as in Windows. The locale changes nothing (unconfirmed: Turkish i).
-pub(crate) fn change_case(text: &str, upper: bool) -> Cow<'_, str> {
+/// The code units that begin in eight bytes.
+#[inline]
+fn units_in(word: u64) -> usize {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // A byte that continues a character is 10xxxxxx, the first of a character of two units 11110xxx.
+    let continuing = word & !(word << 1) & HIGH;
+    let first_of_two = word & word << 1 & word << 2 & word << 3 & HIGH;
+    8 - continuing.count_ones() as usize + first_of_two.count_ones() as usize
+}
+
+/// Appends a text in upper or lower case, character by character: a character whose other case is several characters (ß)
+/// keeps its own, as in Windows. The locale changes nothing (unconfirmed: Turkish i).
+pub(crate) fn push_case(out: &mut Vec<u8>, text: &str, upper: bool) {
     fn only(c: char, mut mapped: impl Iterator<Item = char>) -> char {
         match (mapped.next(), mapped.next()) {
             (Some(m), None) if m.len_utf16() == c.len_utf16() => m,
             _ => c,
         }
     }
-    Cow::Owned(
-        text.chars().map(|c| if upper { only(c, c.to_uppercase()) } else { only(c, c.to_lowercase()) }).collect(),
-    )
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| !b.is_ascii()) {
+        push_ascii_case(out, &rest[..at], upper);
+        rest = &rest[at..];
+        let Some(c) = rest.chars().next() else { break };
+        let mapped = match c {
+            // The scripts of East Asia have no case.
+            '\u{2E80}'..'\u{A640}' => c,
+            c if upper => only(c, c.to_uppercase()),
+            c => only(c, c.to_lowercase()),
+        };
+        out.extend_from_slice(mapped.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = &rest[c.len_utf8()..];
+    }
+    push_ascii_case(out, rest, upper);
+}
+
+fn push_ascii_case(out: &mut Vec<u8>, text: &str, upper: bool) {
+    let start = out.len();
+    out.extend_from_slice(text.as_bytes());
+    if upper { out[start..].make_ascii_uppercase() } else { out[start..].make_ascii_lowercase() }
 }
 
 /// The ASCII letters of an inline view in the other case, all at once.

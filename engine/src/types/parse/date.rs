@@ -198,10 +198,16 @@ pub fn parse_timestamp_strict(text: &[u8]) -> Result<i64, ParseError> {
 /// 0001..=9999 in UTC.
 pub fn parse_offset(text: &[u8]) -> Result<(i64, i16), ParseError> {
     let text = trim(text);
-    let (local, offset) = match text {
-        [local @ .., b'Z'] => (local, 0),
-        [local @ .., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if local.len() > 10 => {
-            let (hours, minutes) = (two(*h1, *h2), two(*m1, *m2));
+    let sign = text.iter().rposition(|b| matches!(b, b'+' | b'-')).filter(|at| *at > 10);
+    let (local, offset) = match (text, sign) {
+        ([local @ .., b'Z'], _) => (local, 0),
+        (_, Some(at)) => {
+            // The reference writes "+ 5:35" and "-3:30" as well as "+05:35".
+            let (hours, minutes) = match trim(&text[at + 1..]) {
+                [h1, h2, b':', m1, m2] => (two(*h1, *h2), two(*m1, *m2)),
+                [h, b':', m1, m2] => (two(b'0', *h), two(*m1, *m2)),
+                _ => return Err(ParseError::Syntax),
+            };
             if hours > 99 || minutes > 59 {
                 return Err(ParseError::Syntax);
             }
@@ -209,7 +215,7 @@ pub fn parse_offset(text: &[u8]) -> Result<(i64, i16), ParseError> {
             if offset > MAX_OFFSET {
                 return Err(ParseError::Overflow);
             }
-            (local, if *sign == b'-' { -offset } else { offset })
+            (&text[..at], if text[at] == b'-' { -offset } else { offset })
         }
         _ => (text, 0),
     };

@@ -420,7 +420,11 @@ fn the_types_with_a_two_take_only_iso() {
         ("2005-03-04 11:06:18 +14:01", Err(Overflow)),
         ("0001-01-01 00:00:00 +01:00", Err(Overflow)),
         ("9999-12-31 23:30:00 -01:00", Err(Overflow)),
-        ("2005-03-04 11:06:18 +2:00", Err(Syntax)),
+        // As the examples of the reference write offsets.
+        ("1999-10-11 20:34:52.123 -3:30", Ok(("1999-10-12 00:04:52.1230000", -210))),
+        ("1999-10-11 16:34:52.1234567 + 5:35", Ok(("1999-10-11 10:59:52.1234567", 335))),
+        ("2005-03-04 11:06:18 +2:0", Err(Syntax)),
+        ("2005-03-04 11:06:18 +", Err(Syntax)),
         ("2005-03-04 11:06:18 +02:60", Err(Syntax)),
     ] {
         let found = parse_offset(text.as_bytes()).map(|(ticks, offset)| (show(ticks), offset));
