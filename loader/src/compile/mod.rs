@@ -17,7 +17,7 @@ pub use report::{ExpressionFinding, ExpressionTally, Report, Support, Tally, rep
 
 use crate::model::Package;
 use crate::project::Project;
-use dtsx_engine::control::plan::PackagePlan;
+use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
 use dtsx_engine::diag::{Diagnostic, Severity};
 use dtsx_engine::props::Origin;
 use dtsx_engine::run::PathMap;
@@ -100,6 +100,7 @@ fn reconfigure(
     for file in &options.configurations {
         configuration::apply_file(plan, file, Origin::Configuration, diagnostics);
     }
+    let runs_packages = runs_packages(plan);
     for (name, string) in &options.connects {
         let found = |c: &&mut dtsx_engine::control::plan::ConnectionPlan| {
             c.spec.name == *name || c.spec.id.eq_ignore_ascii_case(name)
@@ -111,10 +112,15 @@ fn reconfigure(
                 connection.expressions.retain(|e| !e.property.eq_ignore_ascii_case("ConnectionString"));
             }
             // It may be meant for a package that this one runs.
-            None => diagnostics.push(Diagnostic::warning(
+            None if runs_packages => diagnostics.push(Diagnostic::warning(
                 dtsx_engine::diag::codes::DTS_E_CONNECTIONNOTFOUND,
                 "\\Package",
                 format!("a connection string is given for \"{name}\", which this package does not have"),
+            )),
+            None => diagnostics.push(Diagnostic::error(
+                dtsx_engine::diag::codes::DTS_E_CONNECTIONNOTFOUND,
+                "\\Package",
+                format!("--connect names a connection manager \"{name}\", which the package does not have"),
             )),
         }
     }
@@ -131,6 +137,13 @@ fn reconfigure(
         }
     }
     configuration::apply(plan, root, options, Origin::Override, diagnostics);
+}
+
+/// Whether a package runs others.
+fn runs_packages(plan: &PackagePlan) -> bool {
+    let runs =
+        |kind: &ExecutableKind| matches!(kind, ExecutableKind::Task(t) if t.kind == "Microsoft.ExecutePackageTask");
+    plan.executables.iter().any(|e| runs(&e.kind))
 }
 
 /// CreationDate, text in the locale of the machine that made the package; NULL if it cannot be read.
