@@ -3,7 +3,8 @@
 //! It knows one-byte column delimiters (the same for every column), `LF`, `CR LF` or another byte or pair of bytes as
 //! the row delimiter, and a one-byte qualifier or none; and it knows when it does not know: rows with too few or too
 //! many columns, a qualifier inside an unqualified value, a qualifier at a column that has none. Then it says so, and
-//! the block goes to the exact splitter ([`super::split`]).
+//! the block goes to the exact splitter ([`super::split`]). What AlwaysCheckForRowDelimiters says makes a difference to such
+//! rows only.
 
 use crate::connections::flat_file::{ColumnEnd, FlatFileFormat};
 use wide::u8x16;
@@ -51,9 +52,6 @@ pub(crate) enum Scan {
 impl Scanner {
     /// A scanner for the format, if it is of the kind that the scanner knows.
     pub(crate) fn new(format: &FlatFileFormat) -> Option<Scanner> {
-        if !format.always_check {
-            return None;
-        }
         let (last, others) = format.columns.split_last()?;
         let ColumnEnd::Delimiter(row) = &last.end else { return None };
         let row = match row.as_bytes() {

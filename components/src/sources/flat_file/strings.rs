@@ -101,8 +101,9 @@ fn build<C: Cells>(column: &Column, block: &Block<'_>, cells: C, mut state: View
         // No byte.
         _ => 256,
     };
-    // Without a list of doubled qualifiers, or with long qualifiers, every qualified value is looked at.
-    let trusted = doubled.is_some() && block.qualifier.len() == 1;
+    // Without a list of doubled qualifiers, every qualified value is searched for them.
+    let search = doubled.is_none();
+    let short_qualifier = block.qualifier.len() == 1;
     let mut doubled = doubled.unwrap_or(&[]).iter().copied();
     let mut next_doubled = doubled.next().unwrap_or(u32::MAX) as usize;
     let mut views = vec![0u128; block.rows];
@@ -114,7 +115,10 @@ fn build<C: Cells>(column: &Column, block: &Block<'_>, cells: C, mut state: View
             while next_doubled < start {
                 next_doubled = doubled.next().unwrap_or(u32::MAX) as usize;
             }
-            plain &= trusted && next_doubled >= end && end - start >= 2 && u16::from(bytes[end - 1]) == quote;
+            plain &= short_qualifier && next_doubled >= end && end - start >= 2 && u16::from(bytes[end - 1]) == quote;
+            if plain && search {
+                plain = memchr::memchr(quote as u8, &bytes[start + 1..end - 1]).is_none();
+            }
             if plain {
                 start += 1;
                 end -= 1;

@@ -336,7 +336,7 @@ mod against_a_reference {
     use proptest::prelude::*;
 
     /// The rules of delimited rows as plainly as they can be said: one character after the other.
-    fn reference(text: &str, qualified: [bool; 3]) -> Option<Vec<[Option<String>; 3]>> {
+    fn reference(text: &str, qualified: [bool; 3], always: bool) -> Option<Vec<[Option<String>; 3]>> {
         let chars: Vec<char> = text.chars().collect();
         let (mut at, mut rows) = (0, Vec::new());
         'rows: while at < chars.len() {
@@ -363,10 +363,13 @@ mod against_a_reference {
                         }
                     }
                     let next = (chars.get(at), chars.get(at + 1));
-                    if !matches!(
-                        (column, next),
-                        (0 | 1, (Some(','), _)) | (_, (Some('\r'), Some('\n'))) | (_, (None, _))
-                    ) {
+                    let row_end_counts = always || column == 2;
+                    let fine = match next {
+                        (Some(','), _) => column < 2,
+                        (Some('\r'), Some('\n')) => row_end_counts,
+                        (next, _) => next.is_none(),
+                    };
+                    if !fine {
                         return None;
                     }
                 }
@@ -377,7 +380,7 @@ mod against_a_reference {
                             row[column] = Some(value);
                             break;
                         }
-                        (Some('\r'), Some('\n')) => {
+                        (Some('\r'), Some('\n')) if always || column == 2 => {
                             at += 2;
                             row[column] = Some(value);
                             rows.push(row);
@@ -413,6 +416,7 @@ mod against_a_reference {
                 0..40,
             ),
             mask in 0u8..8,
+            always in any::<bool>(),
             block in 16usize..200,
         ) {
             let text = pieces.concat();
@@ -424,8 +428,10 @@ mod against_a_reference {
                     if qualified[i] { column } else { column.bare() }
                 })
                 .collect();
-            let harness = Harness::source(connection(QUOTED, &all)).block(block);
-            match (harness.read(&text), reference(&text, qualified)) {
+            let check = if always { "True" } else { "False" };
+            let properties = [QUOTED, &[("AlwaysCheckForRowDelimiters", check)]].concat();
+            let harness = Harness::source(connection(&properties, &all)).block(block);
+            match (harness.read(&text), reference(&text, qualified, always)) {
                 (Ok(read), Some(expected)) => {
                     let expected: Vec<String> = expected
                         .into_iter()
