@@ -25,6 +25,14 @@ fn eight(bytes: &[u8], end: usize, len: usize) -> Option<u64> {
     Some(quads.wrapping_mul(10_000).wrapping_add(quads >> 32) & 0xFFFF_FFFF)
 }
 
+/// Two digits that end before `end`.
+#[inline(always)]
+fn two(bytes: &[u8], end: usize) -> Option<u64> {
+    let [tens, ones] = *bytes.get(end.wrapping_sub(2)..end)?.first_chunk::<2>()?;
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    if tens > 9 || ones > 9 { None } else { Some(u64::from(tens) * 10 + u64::from(ones)) }
+}
+
 /// 1 to 16 digits at `start..end`.
 #[inline(always)]
 fn digits(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
@@ -45,9 +53,17 @@ pub(crate) fn integer(bytes: &[u8], start: usize, end: usize) -> Option<i64> {
 }
 
 /// Up to 16 digits, a separator and exactly `scale` (1 to 8) digits more, with or without a minus sign, or nothing in
-/// front of the separator; the unscaled value. `power` is 10^scale.
+/// front of the separator; the unscaled value, below `limit`. `power` is 10^scale.
 #[inline(always)]
-pub(crate) fn decimal(bytes: &[u8], start: usize, end: usize, scale: usize, power: u64, separator: u8) -> Option<i128> {
+pub(crate) fn decimal(
+    bytes: &[u8],
+    start: usize,
+    end: usize,
+    scale: usize,
+    power: u64,
+    limit: u64,
+    separator: u8,
+) -> Option<i128> {
     let negative = bytes.get(start) == Some(&b'-');
     let start = start + negative as usize;
     let point = end.wrapping_sub(scale + 1);
@@ -55,9 +71,10 @@ pub(crate) fn decimal(bytes: &[u8], start: usize, end: usize, scale: usize, powe
         return None;
     }
     let whole = if point == start { 0 } else { digits(bytes, start, point)? };
-    let fraction = eight(bytes, end, scale)?;
-    let value = i128::from(whole) * i128::from(power) + i128::from(fraction);
-    Some(if negative { -value } else { value })
+    let fraction = if scale == 2 { two(bytes, end)? } else { eight(bytes, end, scale)? };
+    let value = whole.checked_mul(power)?.checked_add(fraction)?;
+    let value = i64::try_from(value).ok().filter(|v| (*v as u64) < limit)?;
+    Some(i128::from(if negative { -value } else { value }))
 }
 
 /// `yyyy-mm-dd` of a day that exists in 0001..=9999.
@@ -171,7 +188,7 @@ mod tests {
             ("", None),
         ] {
             let bytes = [&b"3333333333333333"[..], text.as_bytes(), &[b'7'; 16]].concat();
-            assert_eq!(decimal(&bytes, 16, 16 + text.len(), 2, 100, b'.'), expected, "{text:?}");
+            assert_eq!(decimal(&bytes, 16, 16 + text.len(), 2, 100, u64::MAX, b'.'), expected, "{text:?}");
         }
     }
 }

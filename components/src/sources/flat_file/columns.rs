@@ -26,6 +26,7 @@ use dtsx_engine::types::parse::{self, ParseError};
 use dtsx_engine::types::{DataType, calendar};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Converts the text that the plain path does not take.
 type Cold<'a, T> = &'a dyn Fn(&[u8]) -> Result<T, ParseError>;
@@ -46,6 +47,8 @@ pub(crate) struct Column {
     pub(crate) binary: bool,
     /// How numbers and dates are written.
     pub(crate) locale: &'static Locale,
+    /// Bytes that the text of eight rows took last time.
+    pub(crate) size_hint: AtomicUsize,
 }
 
 /// A column's values.
@@ -57,7 +60,6 @@ pub(crate) struct Decoded {
 /// A block and what its bytes mean.
 pub(crate) struct Block<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) buffer: &'a Buffer,
     pub(crate) fields: &'a Fields,
     pub(crate) columns: usize,
     pub(crate) rows: usize,
@@ -79,11 +81,10 @@ pub(crate) enum Field<'a> {
 
 impl<'a> Block<'a> {
     pub(crate) fn new(rows: &'a Rows, rules: &'a Rules) -> Block<'a> {
-        let bytes = rows.bytes.as_slice();
+        let bytes = &rows.bytes[..];
         let data = &bytes[rows.span.0..rows.span.1];
         Block {
             bytes,
-            buffer: &rows.bytes,
             fields: &rows.fields,
             columns: rules.format.columns.len(),
             rows: rows.rows,
@@ -150,7 +151,7 @@ pub(crate) struct EndsCells<'a> {
 impl<'a> EndsCells<'a> {
     fn new(ends: &'a Ends, columns: usize, index: usize) -> EndsCells<'a> {
         let back = if index + 1 == columns { ends.row_size - 1 } else { 0 };
-        EndsCells { at: &ends.at[index..], doubled: &ends.doubled, columns, back }
+        EndsCells { at: &ends.at()[index..], doubled: &ends.doubled, columns, back }
     }
 }
 
@@ -254,10 +255,9 @@ impl Column {
             R4 => self.primitive::<Float32Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f32(t, locale)),
             R8 => self.primitive::<Float64Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f64(t, locale)),
             Cy => {
-                let hot = |b: &[u8], s, e| cells::decimal(b, s, e, 4, 10_000, locale.decimal);
+                let limit = i64::MAX as u64;
+                let hot = |b: &[u8], s, e| cells::decimal(b, s, e, 4, 10_000, limit, locale.decimal);
                 let cold = |t: &[u8]| parse::parse_currency(t, locale).map(i128::from);
-                // The hot path stays below 10^20; only what an i64 holds is currency.
-                let hot = |b: &[u8], s, e| hot(b, s, e).filter(|v| i64::try_from(*v).is_ok());
                 self.decimals(block, cells, 19, 4, hot, &cold)?
             }
             Decimal { scale } => self.numeric(block, cells, 29, scale)?,
@@ -272,11 +272,13 @@ impl Column {
                 self.timestamps(block, cells, empty::TIMESTAMP, |t| parse::parse_timestamp(t, locale), 10_000)
             }
             DbDate if self.fast_parse => {
-                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, &parse::fast::date)
+                let hot = |b: &[u8], s, e| cells::date(b, s, e);
+                self.primitive::<Date32Type, C>(block, cells, empty::DAY, hot, &parse::fast::date)
             }
             DbDate => {
+                let hot = |b: &[u8], s, e| cells::date(b, s, e);
                 let cold = |t: &[u8]| parse::parse_date(t, locale);
-                self.primitive::<Date32Type, C>(block, cells, empty::DAY, cells::date, &cold)
+                self.primitive::<Date32Type, C>(block, cells, empty::DAY, hot, &cold)
             }
             DbTime => {
                 let cold = |t: &[u8]| self.time(t).map(|ticks| (ticks / calendar::TICKS_PER_SECOND) as i32);
@@ -380,12 +382,16 @@ impl Column {
                 let hot = |b: &[u8], s, e| cells::integer(b, s, e).map(i128::from).filter(|v| v.abs() < limit);
                 self.decimals(block, cells, precision, scale, hot, &cold)
             }
+            2 => {
+                // The most common scale, known to the compiler.
+                let limit = 10u64.pow(u32::from(precision.min(18)));
+                let hot = |b: &[u8], s, e| cells::decimal(b, s, e, 2, 100, limit, separator);
+                self.decimals(block, cells, precision, scale, hot, &cold)
+            }
             1..=8 => {
                 let power = POWERS[scale as usize];
-                let limit = 10i128.pow(u32::from(precision.min(38)));
-                let hot = |b: &[u8], s, e| {
-                    cells::decimal(b, s, e, scale as usize, power, separator).filter(|v| v.abs() < limit)
-                };
+                let limit = 10u64.pow(u32::from(precision.min(18)));
+                let hot = |b: &[u8], s, e| cells::decimal(b, s, e, scale as usize, power, limit, separator);
                 self.decimals(block, cells, precision, scale, hot, &cold)
             }
             _ => self.decimals(block, cells, precision, scale, none, &cold),

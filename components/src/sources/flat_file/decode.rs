@@ -105,6 +105,7 @@ impl Decode for FlatFileDecode {
             plan.errors.send_own(seq, &rejects, line, out);
             batch.selection = kept;
         }
+        plan.rules.recycle(*rows);
         out.put(plan.port, batch);
         Ok(())
     }
@@ -113,11 +114,11 @@ impl Decode for FlatFileDecode {
 /// A row as it stands in the file. Whether SSIS keeps the row delimiter in it is unconfirmed; here it does not.
 fn raw_row<'a>(rows: &'a Rows, rules: &Rules, row: usize) -> Cow<'a, str> {
     let columns = rules.format.columns.len();
-    let bytes = rows.bytes.as_slice();
+    let bytes = &rows.bytes[..];
     let (start, end) = match &rows.fields {
         Fields::Ends(ends) => {
-            let after = ends.at[(row + 1) * columns] + 1 - ends.row_size;
-            (ends.at[row * columns].wrapping_add(1), after)
+            let at = ends.at();
+            (at[row * columns].wrapping_add(1), at[(row + 1) * columns] + 1 - ends.row_size)
         }
         Fields::Ranges(ranges) => {
             let ranges = &ranges[row * columns..(row + 1) * columns];

@@ -8,7 +8,6 @@ use super::split::{Defect, Range, Split, Splitter};
 use crate::connections::flat_file::{ColumnEnd, Encoding, FlatFileFormat};
 use crate::shared::files::InputFile;
 use crate::shared::text::{StreamDecoder, TextForm};
-use arrow::buffer::Buffer;
 use dtsx_engine::diag::{Error, Owner, Result, RowError, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::{Fetch, Morsel, OpenCx, Step, Waker};
@@ -16,7 +15,7 @@ use memchr::memmem::Finder;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in front of the first field that may be read: the number parsers load words that end with a number.
 pub(crate) const FRONT: usize = 16;
@@ -28,7 +27,7 @@ const MAX_ROW: usize = 1 << 28;
 /// Some whole rows of a file.
 pub(crate) struct Rows {
     /// [`FRONT`] bytes, the rows, and enough bytes behind them.
-    pub(crate) bytes: Buffer,
+    pub(crate) bytes: Vec<u8>,
     /// Where the first row begins and the last one ends.
     pub(crate) span: (usize, usize),
     pub(crate) fields: Fields,
@@ -54,6 +53,8 @@ pub(crate) struct Rules {
     pub(crate) qualifier: Vec<u8>,
     /// Bytes to read at a time.
     pub(crate) block: usize,
+    /// Blocks and indexes that were used and may be used again.
+    spare: Mutex<Spare>,
 }
 
 impl Rules {
@@ -72,7 +73,32 @@ impl Rules {
             });
         let scanner = if ascii { Scanner::new(&format) } else { None };
         let qualifier = form.encode(&format.qualifier);
-        Ok(Rules { scanner, splitter, form, qualifier, format, block: block.max(FRONT) })
+        Ok(Rules { scanner, splitter, form, qualifier, format, block: block.max(FRONT), spare: Mutex::default() })
+    }
+}
+
+#[derive(Default)]
+struct Spare {
+    blocks: Vec<Vec<u8>>,
+    ends: Vec<Ends>,
+}
+
+impl Rules {
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes back what a morsel was made of: fresh memory costs more than reading into it.
+    pub(crate) fn recycle(&self, rows: Rows) {
+        let mut spare = self.spare();
+        if spare.blocks.len() < 16 && rows.bytes.capacity() <= 4 * self.block.max(1 << 16) {
+            spare.blocks.push(rows.bytes);
+        }
+        if let Fields::Ends(ends) = rows.fields
+            && spare.ends.len() < 16
+        {
+            spare.ends.push(ends);
+        }
     }
 }
 
@@ -175,7 +201,7 @@ impl Fetch for FlatFileFetch {
             bytes.resize(end + BACK, 0);
             let at_end = open.at_end;
             let (fields, rows, cut) = match rules.scanner.as_ref().map(|s| {
-                let mut ends = Ends::default();
+                let mut ends = rules.spare().ends.pop().unwrap_or_default();
                 (s.scan(&bytes, start, end, &mut ends), ends)
             }) {
                 // The last row of a file may end without its delimiter: it is left to the splitter.
@@ -218,7 +244,6 @@ impl Fetch for FlatFileFetch {
                 open.want = rules.block;
             }
             if rows > 0 {
-                let bytes = Buffer::from_vec(bytes);
                 return Ok(Step::More(Box::new(Rows { bytes, span: (start, cut), fields, rows, before, file: input })));
             }
         }
@@ -274,7 +299,9 @@ impl OpenFile {
     /// A buffer with what was kept and the next block of the file.
     fn read(&mut self, rules: &Rules) -> Result<Vec<u8>> {
         let carry = std::mem::take(&mut self.carry);
-        let mut bytes = Vec::with_capacity(FRONT + carry.len() + self.want + 2 * BACK);
+        let mut bytes = rules.spare().blocks.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.reserve(FRONT + carry.len() + self.want + 2 * BACK);
         bytes.resize(FRONT, 0);
         bytes.extend_from_slice(&carry);
         self.carry = carry;

@@ -34,6 +34,7 @@ use dtsx_engine::types::DataType;
 use dtsx_engine::types::locale::Locale;
 use fetch::{FlatFileFetch, Rules};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Bytes read at a time: a block, its index and its columns stay in the second-level cache.
 const BLOCK: usize = 256 * 1024;
@@ -152,6 +153,7 @@ fn bind_column(
         fast_parse,
         binary: column.properties.bool("UseBinaryFormat").unwrap_or(false),
         locale: Locale::of(format.locale),
+        size_hint: AtomicUsize::new(8 * 16),
     })
 }
 

@@ -32,12 +32,20 @@ enum Row {
 /// Where fields end. Positions count from the start of the buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
-    /// The position before the first field, then the last byte of every delimiter in order.
-    pub(crate) at: Vec<u32>,
+    /// The position before the first field, then the last byte of every delimiter in order; the first `len` count.
+    at: Vec<u32>,
+    len: usize,
     /// The second qualifier of every doubled one.
     pub(crate) doubled: Vec<u32>,
     /// Bytes of a row delimiter.
     pub(crate) row_size: u32,
+}
+
+impl Ends {
+    /// The position before the first field, then the last byte of every delimiter in order.
+    pub(crate) fn at(&self) -> &[u32] {
+        &self.at[..self.len]
+    }
 }
 
 /// What a scan found out.
@@ -94,11 +102,10 @@ impl Scanner {
 
     /// Finds the fields of `buffer[start..end]`, which begins with a row. [`SLACK`] bytes must follow `end`.
     pub(crate) fn scan(&self, buffer: &[u8], start: usize, end: usize, ends: &mut Ends) -> Scan {
-        ends.at.clear();
         ends.doubled.clear();
-        // A guess that is nearly always enough: `reserve_word` grows it.
-        ends.at.reserve((end - start) / 6 + 64 * 2);
-        ends.at.push((start as u32).wrapping_sub(1));
+        ends.reserve((end - start) / 8 + 128);
+        ends.at[0] = (start as u32).wrapping_sub(1);
+        ends.len = 1;
         let whole = match (self.row, self.qualifier) {
             (Row::One(r), None) => self.run::<false, false>(buffer, start, end, ends, [r, r]),
             (Row::One(r), Some(_)) => self.run::<false, true>(buffer, start, end, ends, [r, r]),
@@ -182,8 +189,11 @@ impl Scanner {
                 }
                 boundary = found >> 63;
             }
-            rows += row_end.count_ones() as usize;
-            push_positions(&mut ends.at, found, at as u32);
+            rows += (row_end != 0) as usize;
+            if row_end & row_end.wrapping_sub(1) != 0 {
+                rows += row_end.count_ones() as usize - 1;
+            }
+            ends.push(found, at as u32);
         }
         (strange == 0).then_some(rows)
     }
@@ -191,28 +201,29 @@ impl Scanner {
     /// Checks that every `columns`-th delimiter found ends a row, and no other; drops what belongs to an unfinished row.
     fn check(&self, buffer: &[u8], ends: &mut Ends, row_ends: usize) -> Scan {
         let columns = self.columns;
-        let rows = (ends.at.len() - 1) / columns;
+        let rows = (ends.len - 1) / columns;
         if rows != row_ends {
             return Scan::Irregular;
         }
         let row_last = match self.row {
             Row::One(b) | Row::Two(_, b) => b,
         };
-        ends.at.truncate(1 + rows * columns);
+        ends.len = 1 + rows * columns;
+        let at = ends.at();
         let mut regular = true;
-        let last = ends.at[1..].iter().skip(columns - 1).step_by(columns);
-        for position in last {
+        for position in at[1..].iter().skip(columns - 1).step_by(columns) {
             regular &= buffer[*position as usize] == row_last;
         }
         if let Some(quote) = self.qualifier {
-            for row in ends.at[..rows * columns].chunks_exact(columns) {
+            for row in at[..rows * columns].chunks_exact(columns) {
                 for column in &self.bare {
                     // The field begins behind the delimiter before it.
                     regular &= buffer[row[*column as usize].wrapping_add(1) as usize] != quote;
                 }
             }
         }
-        if regular { Scan::Rows(rows, ends.at[rows * columns].wrapping_add(1) as usize) } else { Scan::Irregular }
+        let end = at[rows * columns].wrapping_add(1) as usize;
+        if regular { Scan::Rows(rows, end) } else { Scan::Irregular }
     }
 }
 
@@ -233,26 +244,37 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// Appends the positions of the bits, eight at a time: most words have fewer, and what is written too much is cut off.
-#[inline(always)]
-fn push_positions(out: &mut Vec<u32>, mut bits: u64, base: u32) {
-    if bits == 0 {
-        return;
+impl Ends {
+    /// Room for so many positions more, and for a word's beyond them.
+    fn reserve(&mut self, more: usize) {
+        let size = self.len + more + 64;
+        if self.at.len() < size {
+            self.at.resize(size, 0);
+        }
     }
-    let count = bits.count_ones() as usize;
-    let mut eight = [0u32; 8];
-    for slot in &mut eight {
-        *slot = base + bits.trailing_zeros();
-        bits &= bits.wrapping_sub(1);
-    }
-    let len = out.len();
-    out.extend_from_slice(&eight);
-    if count <= 8 {
-        out.truncate(len + count);
-        return;
-    }
-    while bits != 0 {
-        out.push(base + bits.trailing_zeros());
-        bits &= bits - 1;
+
+    /// Appends the positions of the bits, eight at a time: most words have fewer, and what is written too much does not
+    /// count.
+    #[inline(always)]
+    fn push(&mut self, mut bits: u64, base: u32) {
+        let count = bits.count_ones() as usize;
+        if self.at.len() < self.len + 64 {
+            self.reserve(self.len / 2 + 64);
+        }
+        let mut place = &mut self.at[self.len..];
+        self.len += count;
+        loop {
+            let Some((eight, rest)) = place.split_first_chunk_mut::<8>() else { return };
+            let mut positions = [0; 8];
+            for position in &mut positions {
+                *position = base + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+            *eight = positions;
+            if bits == 0 {
+                return;
+            }
+            place = rest;
+        }
     }
 }

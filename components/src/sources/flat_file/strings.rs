@@ -1,16 +1,19 @@
-//! Text columns: views into the block.
+//! Text columns.
 //!
-//! A value that stands in the block as it is becomes a view of it; one that does not (a doubled qualifier, a character of
-//! another code page, a NUL, a cut) is written to a side buffer.
+//! The values of a column are gathered in one buffer, 16 bytes at a step, and checked to be UTF-8 there, once: a view array
+//! over the block would check every value by itself, which costs several times what the copy does. A value that does
+//! not stand in the block as it is (a doubled qualifier, a character of another code page, a NUL, a cut) is made by one
+//! cold function.
 
 use super::columns::{Block, Cells, Column, Decoded, Field, null_buffer, truncated};
-use arrow::array::{ArrayRef, NullArray, StringViewArray};
-use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::array::{NullArray, StringArray, StringViewArray};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use dtsx_engine::batch::Faults;
-use dtsx_engine::diag::Result;
+use dtsx_engine::diag::{Error, Result};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::{self, CodePage};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How the length of a value counts.
 #[derive(Clone, Copy)]
@@ -55,151 +58,182 @@ impl Limit {
 /// Decodes a text column.
 pub(super) fn decode<C: Cells>(column: &Column, block: &Block<'_>, cells: C, used: bool) -> Result<Decoded> {
     let limit = Limit::of(&column.data_type)?;
-    let state = Views { side: Vec::new(), nulls: Vec::new(), faults: Vec::new(), limit };
     if !used {
-        return Ok(Decoded { array: Arc::new(NullArray::new(block.rows)), faults: check(column, block, cells, state) });
+        return Ok(Decoded { array: Arc::new(NullArray::new(block.rows)), faults: check(column, block, cells, limit) });
     }
-    if block.plain {
-        // Validates the values of the column, and no more than them.
-        let tried = build(column, block, cells, state, true);
-        if let Some(decoded) = tried {
-            return Ok(decoded);
-        }
+    if block.plain
+        && let Some(decoded) = build(column, block, cells, limit, true)
+    {
+        return Ok(decoded);
     }
-    let state = Views { side: Vec::new(), nulls: Vec::new(), faults: Vec::new(), limit };
-    build(column, block, cells, state, false)
-        .ok_or_else(|| dtsx_engine::diag::Error::internal("text that was made valid is not"))
+    build(column, block, cells, limit, false)
+        .ok_or_else(|| Error::internal(format!("more text than an array holds in \"{}\"", column.data_type)))
 }
 
-struct Views {
-    side: Vec<u8>,
+/// The values of a column, one behind the other.
+struct Values {
+    /// Those of the first `at` bytes, and room.
+    bytes: Vec<u8>,
+    at: usize,
     nulls: Vec<u32>,
     faults: Faults,
     limit: Limit,
 }
 
+impl Values {
+    fn new(limit: Limit) -> Values {
+        Values { bytes: Vec::new(), at: 0, nulls: Vec::new(), faults: Vec::new(), limit }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, more: usize) {
+        let size = (self.bytes.len() * 2).max(self.at + more + 1024);
+        self.bytes.resize(size, 0);
+    }
+}
+
 /// Only the faults: nobody reads the values.
-fn check<C: Cells>(column: &Column, block: &Block<'_>, cells: C, mut state: Views) -> Faults {
-    let surely = state.limit.surely();
+fn check<C: Cells>(column: &Column, block: &Block<'_>, cells: C, limit: Limit) -> Faults {
+    let mut values = Values::new(limit);
+    let surely = limit.surely();
     for row in 0..block.rows {
         let (start, end) = cells.cell(row);
         if end - start > surely {
-            state.cold(column, block, row, start, end);
-            state.side.clear();
+            values.cold(column, block, row, start, end);
+            values.at = 0;
         }
     }
-    state.faults
+    values.faults
 }
 
 /// None: some value is no UTF-8.
-fn build<C: Cells>(column: &Column, block: &Block<'_>, cells: C, mut state: Views, plain: bool) -> Option<Decoded> {
+fn build<C: Cells>(column: &Column, block: &Block<'_>, cells: C, limit: Limit, plain: bool) -> Option<Decoded> {
     let bytes = block.bytes;
-    let surely = state.limit.surely();
-    let doubled = cells.doubled();
+    let surely = limit.surely();
+    let mut values = Values::new(limit);
+    values.grow(column.size_hint.load(Ordering::Relaxed) * block.rows / 8 + 64);
+    let mut quotes = Quotes {
+        // Without a list of doubled qualifiers, every qualified value is searched for them.
+        search: cells.doubled().is_none(),
+        doubled: cells.doubled().unwrap_or(&[]),
+    };
     let quote = match block.qualifier {
-        [first, ..] if column.qualified => u16::from(*first),
+        [byte] if column.qualified => u16::from(*byte),
         // No byte.
         _ => 256,
     };
-    // Without a list of doubled qualifiers, every qualified value is searched for them.
-    let search = doubled.is_none();
-    let short_qualifier = block.qualifier.len() == 1;
-    let mut doubled = doubled.unwrap_or(&[]).iter().copied();
-    let mut next_doubled = doubled.next().unwrap_or(u32::MAX) as usize;
-    let mut views = vec![0u128; block.rows];
-    let mut long = false;
-    for (row, view) in views.iter_mut().enumerate() {
-        let (mut start, mut end) = cells.cell(row);
-        let mut plain = plain && !block.has_nul;
-        if bytes.get(start).is_some_and(|b| u16::from(*b) == quote) {
-            while next_doubled < start {
-                next_doubled = doubled.next().unwrap_or(u32::MAX) as usize;
-            }
-            plain &= short_qualifier && next_doubled >= end && end - start >= 2 && u16::from(bytes[end - 1]) == quote;
-            if plain && search {
-                plain = memchr::memchr(quote as u8, &bytes[start + 1..end - 1]).is_none();
-            }
-            if plain {
-                start += 1;
-                end -= 1;
-            }
-        }
-        let size = end.wrapping_sub(start);
-        if size == 0 && plain && start < bytes.len() {
-            if column.retain_nulls {
-                state.nulls.push(row as u32);
-            }
-        } else if size <= surely && plain && size != 0 {
-            match inline(bytes, start, size) {
-                Some(made) => *view = made,
-                None => {
-                    long = true;
-                    *view = by_reference(bytes, start, size, 0);
+    // Nothing is plain if a NUL occurs, or if qualifiers are long.
+    let plain = plain && !block.has_nul && (block.qualifier.len() < 2 || !column.qualified);
+    let mut offsets = vec![0i32; block.rows + 1];
+    // What the loop needs, in registers: `values` and `quotes` are looked at by the cold paths.
+    let mut room = std::mem::take(&mut values.bytes);
+    let mut at = 0;
+    let mut next_doubled = quotes.next();
+    for (row, offset) in offsets[1..].iter_mut().enumerate() {
+        let (start, end) = cells.cell(row);
+        let hot = 'hot: {
+            let Some(first) = bytes.get(start).filter(|_| plain) else { break 'hot false };
+            let (mut from, mut size) = (start, end - start);
+            if u16::from(*first) == quote {
+                if end > next_doubled {
+                    let clean = quotes.look(bytes, start, end);
+                    next_doubled = quotes.next();
+                    if !clean {
+                        break 'hot false;
+                    }
                 }
+                // The scanner has seen the qualifier that closes it.
+                from += 1;
+                size = size.wrapping_sub(2);
             }
-        } else if let Some((from, size)) = state.cold(column, block, row, start, end) {
-            *view = if size <= 12 {
-                short(&state.side[from..from + size])
-            } else {
-                by_reference(&state.side, from, size, 1)
-            };
+            if size.wrapping_sub(1) >= surely {
+                break 'hot size == 0 && !column.retain_nulls;
+            }
+            // The block has bytes to read behind every field.
+            match (bytes.get(from..from + size + 16), room.get_mut(at..at + size + 16)) {
+                (Some(from), Some(to)) => copy(from, to, size),
+                _ => break 'hot false,
+            }
+            at += size;
+            true
+        };
+        if !hot {
+            (values.bytes, values.at) = (room, at);
+            values.cold(column, block, row, start, end);
+            (room, at) = (std::mem::take(&mut values.bytes), values.at);
+        }
+        *offset = at as i32;
+    }
+    (values.bytes, values.at) = (room, at);
+    let Values { bytes: mut gathered, at, nulls, faults, .. } = values;
+    i32::try_from(at).ok()?;
+    gathered.truncate(at);
+    // Bytes in eight rows, with a little more.
+    column.size_hint.store(at * 9 / block.rows.max(1) + 1, Ordering::Relaxed);
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let nulls = null_buffer(&nulls, block.rows);
+    let array = StringArray::try_new(offsets, Buffer::from_vec(gathered), nulls).ok()?;
+    Some(Decoded { array: Arc::new(StringViewArray::from(&array)), faults })
+}
+
+/// What is known of qualifiers within qualified values.
+struct Quotes<'a> {
+    /// The places of doubled qualifiers, those before the present row left out.
+    doubled: &'a [u32],
+    /// They are not known.
+    search: bool,
+}
+
+impl Quotes<'_> {
+    /// A qualified value that ends before this place has none in it.
+    fn next(&self) -> usize {
+        match self.doubled.first() {
+            _ if self.search => 0,
+            Some(at) => *at as usize,
+            None => usize::MAX,
         }
     }
-    let buffers = match (long, state.side.is_empty()) {
-        (false, true) => Vec::new(),
-        (true, true) => vec![block.buffer.clone()],
-        (_, false) => vec![block.buffer.clone(), Buffer::from_vec(state.side)],
-    };
-    let nulls = null_buffer(&state.nulls, block.rows);
-    let array = StringViewArray::try_new(ScalarBuffer::from(views), buffers, nulls).ok()?;
-    let array: ArrayRef = Arc::new(array);
-    Some(Decoded { array, faults: state.faults })
-}
 
-/// The view of 12 bytes at most: the bytes are in it.
-#[inline(always)]
-fn inline(bytes: &[u8], start: usize, size: usize) -> Option<u128> {
-    if size > 12 {
-        return None;
-    }
-    let word = bytes.get(start..start + 16)?.first_chunk::<16>()?;
-    let keep = (1u128 << (8 * size as u32)) - 1;
-    Some((u128::from_le_bytes(*word) & keep) << 32 | size as u128)
-}
-
-/// The same for bytes that may stand at the end of a buffer.
-fn short(bytes: &[u8]) -> u128 {
-    let mut view = [0u8; 16];
-    view[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-    view[4..4 + bytes.len()].copy_from_slice(bytes);
-    u128::from_le_bytes(view)
-}
-
-/// The view of more than 12 bytes: length, four bytes, buffer, offset.
-#[inline(always)]
-fn by_reference(bytes: &[u8], start: usize, size: usize, buffer: u32) -> u128 {
-    let prefix = match bytes.get(start..).and_then(|b| b.first_chunk::<4>()) {
-        Some(prefix) => u32::from_le_bytes(*prefix),
-        None => 0,
-    };
-    size as u128 | u128::from(prefix) << 32 | u128::from(buffer) << 64 | (start as u128) << 96
-}
-
-impl Views {
-    /// A value that is not plain, written to the side buffer: its place there. None: NULL.
+    /// Whether the qualified value at `start..end` is closed and has no qualifier in it.
     #[cold]
     #[inline(never)]
-    fn cold(
-        &mut self,
-        column: &Column,
-        block: &Block<'_>,
-        row: usize,
-        start: usize,
-        end: usize,
-    ) -> Option<(usize, usize)> {
+    fn look(&mut self, bytes: &[u8], start: usize, end: usize) -> bool {
+        if self.search {
+            return match &bytes[start..end] {
+                [open, inner @ .., close] => open == close && memchr::memchr(*open, inner).is_none(),
+                _ => false,
+            };
+        }
+        let before = self.doubled.iter().take_while(|at| (**at as usize) < start).count();
+        self.doubled = &self.doubled[before..];
+        self.next() >= end
+    }
+}
+
+/// Copies `size` bytes, at least one, 16 at a step; both slices are 16 bytes longer.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8], size: usize) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<16>(), to.first_chunk_mut::<16>()) {
+        *to = *from;
+    }
+    if size > 16
+        && let (Some(from), Some(to)) = (from.get(16..), to.get_mut(16..))
+    {
+        for (to, from) in to.as_chunks_mut::<16>().0.iter_mut().zip(from.as_chunks::<16>().0) {
+            *to = *from;
+        }
+    }
+}
+
+impl Values {
+    /// Appends a value that is not plain, or notes that it is NULL.
+    #[cold]
+    #[inline(never)]
+    fn cold(&mut self, column: &Column, block: &Block<'_>, row: usize, start: usize, end: usize) {
         let Field::Bytes(field) = block.field(column.qualified, start, end) else {
             self.nulls.push(row as u32);
-            return None;
+            return;
         };
         let text = block.form.decode(&field);
         let text = match memchr::memchr(0, text.as_bytes()) {
@@ -207,19 +241,18 @@ impl Views {
             Some(end) => &text[..end],
             None => &*text,
         };
-        if text.is_empty() {
-            if column.retain_nulls {
-                self.nulls.push(row as u32);
-                return None;
-            }
-            return Some((self.side.len(), 0));
+        if text.is_empty() && column.retain_nulls {
+            self.nulls.push(row as u32);
+            return;
         }
         let fits = if text.len() <= self.limit.surely() { text.len() } else { self.limit.fit(text) };
         if fits < text.len() {
             self.faults.push(truncated(row));
         }
-        let from = self.side.len();
-        self.side.extend_from_slice(&text.as_bytes()[..fits]);
-        Some((from, fits))
+        if self.bytes.len() < self.at + fits + 16 {
+            self.grow(fits + 16);
+        }
+        self.bytes[self.at..self.at + fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.at += fits;
     }
 }
