@@ -91,7 +91,7 @@ impl Rules {
     /// Takes back what a morsel was made of: fresh memory costs more than reading into it.
     pub(crate) fn recycle(&self, rows: Rows) {
         let mut spare = self.spare();
-        if spare.blocks.len() < 16 && rows.bytes.capacity() <= 4 * self.block.max(1 << 16) {
+        if spare.blocks.len() < 16 && rows.bytes.len() <= 4 * self.block.max(1 << 16) {
             spare.blocks.push(rows.bytes);
         }
         if let Fields::Ends(ends) = rows.fields
@@ -177,15 +177,14 @@ impl Fetch for FlatFileFetch {
         loop {
             let rules = self.rules.clone();
             let Some(open) = &mut self.open else { return Ok(Step::Done) };
-            let mut bytes = open.read(&rules)?;
-            let end = bytes.len();
+            let (bytes, end) = open.read(&rules)?;
             let start = if open.header_done {
                 FRONT
             } else {
                 match open.skip_header(&rules, &bytes[..end]) {
                     Header::Ends(at) => at,
                     Header::NeedMore => {
-                        open.keep(&bytes, FRONT)?;
+                        open.keep(&bytes[..end], FRONT)?;
                         continue;
                     }
                     Header::EndOfFile => {
@@ -198,7 +197,6 @@ impl Fetch for FlatFileFetch {
                     }
                 }
             };
-            bytes.resize(end + BACK, 0);
             let at_end = open.at_end;
             let (fields, rows, cut) = match rules.scanner.as_ref().map(|s| {
                 let mut ends = rules.spare().ends.pop().unwrap_or_default();
@@ -289,6 +287,20 @@ fn broken(format: &FlatFileFormat, open: &OpenFile, column: usize, defect: Defec
     })
 }
 
+/// Reads until `to` is full or the file ends; how much.
+fn fill(mut file: &File, to: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < to.len() {
+        match file.read(&mut to[filled..]) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
 enum Header {
     Ends(usize),
     NeedMore,
@@ -296,39 +308,48 @@ enum Header {
 }
 
 impl OpenFile {
-    /// A buffer with what was kept and the next block of the file.
-    fn read(&mut self, rules: &Rules) -> Result<Vec<u8>> {
-        let carry = std::mem::take(&mut self.carry);
+    /// A buffer with what was kept and the next block of the file, and where that ends. [`BACK`] bytes follow; what is
+    /// in them does not matter.
+    fn read(&mut self, rules: &Rules) -> Result<(Vec<u8>, usize)> {
         let mut bytes = rules.spare().blocks.pop().unwrap_or_default();
-        bytes.clear();
-        bytes.reserve(FRONT + carry.len() + self.want + 2 * BACK);
-        bytes.resize(FRONT, 0);
-        bytes.extend_from_slice(&carry);
-        self.carry = carry;
+        let mut end = FRONT + self.carry.len();
+        // A block that was used before is long enough, and needs no zeros.
+        let size = end + self.want + BACK;
+        if bytes.len() < size {
+            bytes.resize(size + self.want / 8, 0);
+        }
+        bytes[FRONT..end].copy_from_slice(&self.carry);
         if !self.at_end {
-            let failed = |e: std::io::Error| {
-                let code = codes::DTS_E_DISKIOFAILED;
-                Error::new(Owner::Environment, code, format!("{} \"{}\": {e}", code.message(&[]), self.input.name))
-            };
-            let want = self.want as u64;
             let got = match &mut self.decoder {
-                None => (&self.file).take(want).read_to_end(&mut bytes).map_err(failed)?,
+                None => {
+                    let got = fill(&self.file, &mut bytes[end..end + self.want]);
+                    got.inspect(|got| end += got)
+                }
                 Some(decoder) => {
-                    let mut raw = Vec::with_capacity(self.want + 64);
-                    let got = (&self.file).take(want).read_to_end(&mut raw).map_err(failed)?;
-                    decoder.decode(&raw, (got as u64) < want, &mut bytes);
-                    got
+                    let mut raw = vec![0; self.want];
+                    let got = fill(&self.file, &mut raw);
+                    got.inspect(|got| {
+                        bytes.truncate(end);
+                        decoder.decode(&raw[..*got], *got < self.want, &mut bytes);
+                        end = bytes.len();
+                        bytes.resize(end + BACK, 0);
+                    })
                 }
             };
-            self.at_end = (got as u64) < want;
+            let got = got.map_err(|e| {
+                let code = codes::DTS_E_DISKIOFAILED;
+                Error::new(Owner::Environment, code, format!("{} \"{}\": {e}", code.message(&[]), self.input.name))
+            })?;
+            self.at_end = got < self.want;
         }
         if !self.started {
             self.started = true;
-            if rules.form.is_utf8_file() && bytes[FRONT..].starts_with(b"\xEF\xBB\xBF") {
-                bytes.drain(FRONT..FRONT + 3);
+            if rules.form.is_utf8_file() && bytes[FRONT..end].starts_with(b"\xEF\xBB\xBF") {
+                bytes.copy_within(FRONT + 3..end, FRONT);
+                end -= 3;
             }
         }
-        Ok(bytes)
+        Ok((bytes, end))
     }
 
     /// Keeps everything from `start` for a bigger block.
