@@ -222,6 +222,9 @@ pub(crate) fn status(code: Code, truncation: bool) -> (i32, &'static str) {
     }
 }
 
+/// The full parser of a type.
+type Cold<'p, T> = &'p dyn Fn(&[u8]) -> Result<T, ParseError>;
+
 /// 10^0 … 10^8.
 const POWERS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
@@ -405,7 +408,7 @@ impl Column {
         precision: u8,
         scale: u8,
         hot: impl Fn(&[u8], usize, usize) -> Option<i128>,
-        cold: &dyn Fn(&[u8]) -> Result<i128, ParseError>,
+        cold: Cold<'_, i128>,
     ) -> Result<Decoded> {
         let (values, nulls, faults) = self.values(block, cells, 0i128, hot, &cold);
         let array = PrimitiveArray::<Decimal128Type>::new(ScalarBuffer::from(values), nulls);
@@ -432,7 +435,7 @@ impl Column {
         cells: C,
         empty: T,
         hot: impl Fn(&[u8], usize, usize) -> Option<T>,
-        cold: &dyn Fn(&[u8]) -> Result<T, ParseError>,
+        cold: Cold<'_, T>,
     ) -> (Vec<T>, Option<NullBuffer>, Faults) {
         let mut values = vec![T::default(); block.rows];
         let mut rest = Rest { nulls: Vec::new(), faults: Vec::new() };
@@ -461,7 +464,7 @@ impl Column {
         start: usize,
         end: usize,
         empty: T,
-        parse: &dyn Fn(&[u8]) -> Result<T, ParseError>,
+        parse: Cold<'_, T>,
         rest: &mut Rest,
     ) -> Option<T> {
         let Field::Bytes(bytes) = block.field(self.qualified, start, end) else {
