@@ -28,9 +28,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-/// Converts the text that the plain path does not take.
-type Cold<'a, T> = &'a dyn Fn(&[u8]) -> Result<T, ParseError>;
-
 /// A column of the file that an output column takes.
 pub(crate) struct Column {
     /// Its place in the file.
