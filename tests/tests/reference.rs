@@ -87,9 +87,9 @@ fn properties(page: &mut String, title: &str, properties: &[PropertyDef]) {
 fn function_page() -> String {
     let mut page = String::from(
         "# Functions of expressions\n\n\
-         Names may be written in any letter case, and in brackets. Text is counted in UTF-16 code units, and positions from\n\
-         1. This page is generated from the table of functions (`engine/src/expr/functions`) and checked by a test, as are\n\
-         the examples.\n",
+         Names may be written in any letter case, and in brackets. Text is counted in UTF-16 code units; the first position\n\
+         is 1. This page is generated from the table of functions (`engine/src/expr/functions`) and checked by a test, as\n\
+         are the examples.\n",
     );
     for f in functions() {
         let strict = f.nulls == NullRule::Propagate && f.arity > 0;
@@ -110,7 +110,7 @@ fn function_page() -> String {
 fn assert_fresh(name: &str, page: &str) {
     let path = root().join("docs/reference").join(name);
     if std::env::var_os("DTSX_BLESS").is_some() {
-        fs::write(&path, page).expect("the page can be written");
+        assert!(fs::write(&path, page).is_ok(), "{} cannot be written", path.display());
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == page, "{} is stale: run this test with DTSX_BLESS=1", path.display());
