@@ -39,9 +39,6 @@ fn packages(folder: &Path, found: &mut Vec<PathBuf>) {
 /// DT_DBDATE), which no inference can know.
 const TYPED_AT_LEAST: f64 = 0.96;
 
-/// Debug builds are slow: there, only packages up to this size count.
-const LARGEST_IN_DEBUG: u64 = 100_000;
-
 #[test]
 fn expressions_of_real_packages_compile_and_have_the_stored_types() {
     let shared = std::env::var_os("DTSX_SHARED").map(PathBuf::from);
@@ -58,9 +55,6 @@ fn expressions_of_real_packages_compile_and_have_the_stored_types() {
     let request = RunRequest::new(services, registry);
     let (mut total, mut compiled, mut declared, mut typed) = (0, 0, 0, 0);
     for file in &files {
-        if cfg!(debug_assertions) && std::fs::metadata(file).is_ok_and(|m| m.len() > LARGEST_IN_DEBUG) {
-            continue;
-        }
         let Ok(package) = load(file, &LoadOptions::default()) else { continue };
         let project = Project::beside(file, &LoadOptions::default()).ok().flatten();
         let result = compile(&package, project.as_ref(), &CompileOptions::default());

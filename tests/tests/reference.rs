@@ -1,8 +1,6 @@
 //! Keeps `docs/reference/parts.md` what the catalog says, and `functions.md` what the functions of expressions say.
 //! `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes them anew.
 
-#![expect(clippy::expect_used, reason = "everything here is a test")]
-
 use dtsx_components::catalog::{ENUMERATORS, Family, STOCK, TASKS, components};
 use dtsx_engine::expr::{NullRule, functions};
 use dtsx_engine::props::{PropertyDef, PropertyType};
