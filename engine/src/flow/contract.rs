@@ -156,6 +156,15 @@ pub trait Inline: Send + Sync {
         false
     }
 
+    /// Makes what the lanes of one execution share, and is called once before they open, on a thread that may wait: what
+    /// it returns is opened and finished in this one's place. None: there is nothing to share.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    fn begin(&self, _cx: &OpenCx, _input: &Layout) -> Result<Option<Arc<dyn Inline>>> {
+        Ok(None)
+    }
+
     /// A lane half. `input` is the layout of its batches; outputs append their own columns to it.
     ///
     /// # Errors

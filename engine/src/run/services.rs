@@ -123,6 +123,8 @@ pub struct Services {
     pub readers: Arc<HashMap<String, Arc<dyn ReaderSink>>>,
     /// Bytes that the holders of rows share.
     pub memory: Arc<crate::memory::Budget>,
+    /// What the data flows and tasks of this execution share.
+    pub shared: Arc<super::Shared>,
 }
 
 impl Services {
@@ -143,6 +145,7 @@ impl Services {
             options,
             pool: Arc::new(pool),
             readers: Arc::default(),
+            shared: Arc::default(),
         })
     }
 }

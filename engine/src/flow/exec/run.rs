@@ -1,6 +1,6 @@
 //! Opening a plan, running its pipelines, ending it as one.
 
-use super::super::contract::{Bound, Fetch, OpenCx, Ports, Sink, Source, StageEnds};
+use super::super::contract::{Bound, Fetch, Inline, OpenCx, Ports, Sink, Source, StageEnds};
 use super::super::cut::{Pipeline, Target, cut};
 use super::super::plan::{FlowPlan, Tap};
 use super::super::spec::Layout;
@@ -175,7 +175,7 @@ pub fn execute(
         state: Mutex::new(FlowState::default()),
         ended: Condvar::new(),
     });
-    let opener = Opener { shared: &shared, variables, events, taps };
+    let mut opener = Opener { shared: &shared, variables, events, taps, begun: HashMap::new() };
     let drivers = opener.open()?;
     if let Some(observer) = observer {
         observer.executing(plan, &metrics);
@@ -206,7 +206,8 @@ pub fn execute(
     }
     services.cancel.check()?;
     for node in 0..plan.nodes.len() {
-        if let Bound::Inline(inline) = &plan.nodes[node].bound {
+        if matches!(plan.nodes[node].bound, Bound::Inline(_)) {
+            let PlanNodeRef { inline, .. } = opener.inline(node)?;
             inline.finish(&opener.cx(node)).map_err(|e| e.at(&plan.nodes[node].spec.path))?;
         }
     }
@@ -219,6 +220,8 @@ struct Opener<'a> {
     variables: &'a Arc<dyn VariableAccess>,
     events: &'a Arc<dyn Events>,
     taps: &'a [Tap],
+    /// What stands in for inline components during this execution, by node.
+    begun: HashMap<usize, Arc<dyn Inline>>,
 }
 
 type Stages = HashMap<usize, StageEnds>;
@@ -235,8 +238,16 @@ impl Opener<'_> {
         }
     }
 
-    fn open(&self) -> Result<Vec<Driver>> {
+    fn open(&mut self) -> Result<Vec<Driver>> {
         let plan = &self.shared.plan;
+        for (index, node) in plan.nodes.iter().enumerate() {
+            if let (Bound::Inline(inline), Some(input)) = (&node.bound, node.inputs.first()) {
+                let begun = inline.begin(&self.cx(index), input).map_err(|e| e.at(&node.spec.path))?;
+                if let Some(begun) = begun {
+                    self.begun.insert(index, begun);
+                }
+            }
+        }
         let mut stages: Stages = HashMap::new();
         for (index, node) in plan.nodes.iter().enumerate() {
             if let Bound::Stage(stage) = &node.bound {
@@ -336,7 +347,10 @@ impl Opener<'_> {
     fn inline(&self, node: usize) -> Result<PlanNodeRef<'_>> {
         let planned = &self.shared.plan.nodes[node];
         match (&planned.bound, planned.inputs.first()) {
-            (Bound::Inline(inline), Some(input)) => Ok(PlanNodeRef { inline: inline.as_ref(), input }),
+            (Bound::Inline(inline), Some(input)) => {
+                let inline = self.begun.get(&node).map_or(inline.as_ref(), AsRef::as_ref);
+                Ok(PlanNodeRef { inline, input })
+            }
             _ => Err(Error::internal("a fused component is no inline component with an input")),
         }
     }
