@@ -360,6 +360,32 @@ fn the_first_bad_row_in_source_order_decides() {
 }
 
 #[test]
+fn a_lane_that_cannot_be_opened_aborts_what_was() {
+    struct NoLane;
+    impl Source for NoLane {
+        fn open(&self, _: &OpenCx) -> Result<Box<dyn Fetch>> {
+            Ok(Box::new(NumbersFetch(0, 1)))
+        }
+        fn decoder(&self, _: &OpenCx, _: &[Layout]) -> Result<Box<dyn Decode>> {
+            Err(Error::new(Owner::Environment, Code(0xC0209029), "no lane"))
+        }
+    }
+    let (sink, _, ended) = collector(0);
+    let plan = FlowPlan {
+        path: "\\Package\\Flow".into(),
+        nodes: vec![
+            node("src", Bound::Source(Box::new(NoLane)), 0, 1),
+            node("sink", Bound::Sink(Box::new(sink)), 1, 0),
+        ],
+        consumers: vec![vec![Some((1, 0))], vec![]],
+        path_names: vec![vec![String::new()], vec![]],
+    };
+    let error = run(plan, &Services::new(RunOptions::default()).unwrap()).unwrap_err();
+    assert_eq!(error.object(), "\\Package\\Flow\\src");
+    assert_eq!(ended.load(Ordering::SeqCst), 100, "the sink that was opened is aborted");
+}
+
+#[test]
 fn cancelling_ends_a_flow_that_is_parked() {
     struct Never;
     impl Source for Never {

@@ -319,29 +319,52 @@ impl Opener<'_> {
             completed: AtomicBool::new(false),
             sched: Mutex::new(Sched::default()),
         });
-        for _ in 0..lanes {
+        match self.lanes(&run, source, &inlines, &leaf_sinks) {
+            Ok(lanes) => drivers.extend(lanes),
+            Err(error) => {
+                run.leaves.iter().for_each(Leaf::abort);
+                return Err(error);
+            }
+        }
+        Ok(run)
+    }
+
+    /// The drivers of a pipeline: a lane half of every component for each.
+    fn lanes(
+        &self,
+        run: &Arc<PipelineRun>,
+        source: &dyn Source,
+        inlines: &[usize],
+        leaf_sinks: &[(SinkRef<'_>, usize, Layout)],
+    ) -> Result<Vec<Driver>> {
+        let plan = &self.shared.plan;
+        let root = run.root;
+        let mut drivers = Vec::with_capacity(run.lanes);
+        for _ in 0..run.lanes {
             let mut ports = vec![Ports::new(plan.nodes[root].outputs.len())];
             let mut applies = Vec::new();
-            for node in &inlines {
+            for node in inlines {
                 let PlanNodeRef { inline, input } = self.inline(*node)?;
                 applies.push(inline.open(&self.cx(*node), input).map_err(|e| e.at(&plan.nodes[*node].spec.path))?);
                 ports.push(Ports::new(plan.nodes[*node].outputs.len()));
             }
             let mut encoders = Vec::new();
-            for (sink, node, layout) in &leaf_sinks {
+            for (sink, node, layout) in leaf_sinks {
                 let encoder = sink.get().encoder(&self.cx(*node), layout);
                 encoders.push(encoder.map_err(|e| e.at(&plan.nodes[*node].spec.path))?);
             }
             drivers.push(Driver {
                 pipeline: run.clone(),
-                decoder: source.decoder(&self.cx(root), &plan.nodes[root].outputs).map_err(at_root)?,
+                decoder: source
+                    .decoder(&self.cx(root), &plan.nodes[root].outputs)
+                    .map_err(|e| e.at(&plan.nodes[root].spec.path))?,
                 applies,
                 blocks: encoders.iter().map(|_| VecDeque::new()).collect(),
                 encoders,
                 ports,
             });
         }
-        Ok(run)
+        Ok(drivers)
     }
 
     fn inline(&self, node: usize) -> Result<PlanNodeRef<'_>> {
