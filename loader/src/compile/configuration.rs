@@ -69,8 +69,13 @@ fn one(
             let Some(path) = variable(text) else { return };
             apply_file(plan, &options.paths.resolve(&path), origin, diagnostics);
         }
-        // A parent package's variable: what runs the package as a child sets it.
-        0 | 4 => {}
+        // A parent package's variable. Nothing runs packages as children yet: there never is a parent.
+        0 | 4 => {
+            let indirect = configuration.configuration_type() == 4;
+            let Some(parent) = (if indirect { variable(text) } else { Some(text.to_owned()) }) else { return };
+            let code = codes::DTS_W_NOPARENTVARIABLES;
+            warn(diagnostics, name, code, code.message(&[&parent]));
+        }
         3 | 6 => {
             // There is no registry to find the key in; the original says the same of a key that is missing.
             let code = codes::DTS_W_CONFIGKEYNOTFOUND;
