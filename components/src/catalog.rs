@@ -3,7 +3,7 @@
 //! Registration is these slices: no magic before `main`, a stable order, a place to jump to. [`STOCK`] names what
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
-use crate::destinations::{data_reader, flat_file as flat_file_destination};
+use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
 use crate::sources::flat_file;
 use crate::transforms::{
     character_map, conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
@@ -28,8 +28,11 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
 ];
 
 /// Components without outputs, other than error outputs.
-pub const DESTINATIONS: &[&dyn ComponentKind] =
-    &[&data_reader::DataReaderDestination, &flat_file_destination::FlatFileDestinationComponent];
+pub const DESTINATIONS: &[&dyn ComponentKind] = &[
+    &data_reader::DataReaderDestination,
+    &flat_file_destination::FlatFileDestinationComponent,
+    &recordset::RecordsetDestination,
+];
 
 /// Tasks. Containers and the Data Flow Task are the engine's own.
 pub const TASKS: &[&dyn TaskKind] = crate::tasks::ALL;

@@ -2,3 +2,4 @@
 
 pub mod data_reader;
 pub mod flat_file;
+pub mod recordset;

@@ -7,7 +7,7 @@ mod run;
 mod text;
 
 use dtsx_engine::diag::{Diagnostic, Severity};
-use run::{Bench, READER, Ran, ways};
+use run::{Bench, READER, ROWSET, Ran, ways};
 use std::path::{Path, PathBuf};
 use text::{Cell, Expected, FlowTest, Pairs};
 
@@ -51,7 +51,8 @@ fn every_flow_does_what_its_file_says() {
 
 fn check(test: &FlowTest) -> Result<(), String> {
     let bench = Bench::new(test);
-    let tapped: Vec<String> = test.expected.iter().map(|e| e.output.clone()).filter(|o| o != READER).collect();
+    let tapped: Vec<String> =
+        test.expected.iter().map(|e| e.output.clone()).filter(|o| o != READER && !o.starts_with(ROWSET)).collect();
     let (plan, diagnostics) = bench.bind(&tapped);
     said(&diagnostics, Severity::Warning, &test.warns)?;
     said(&diagnostics, Severity::Error, &test.refused)?;
@@ -108,6 +109,7 @@ fn judge(test: &FlowTest, bench: &Bench, ran: &Ran) -> Result<(), String> {
                 }
             }
             let ended: Vec<&String> = ran.outputs.keys().collect();
+            files_are(test, ran)?;
             return if ended.is_empty() { Ok(()) } else { Err(format!("ended in order after a failure: {ended:?}")) };
         }
     }
@@ -116,6 +118,7 @@ fn judge(test: &FlowTest, bench: &Bench, ran: &Ran) -> Result<(), String> {
             ran.outputs.get(&expected.output).ok_or_else(|| format!("{} never ended", expected.output))?;
         compare(bench, expected, header, rows).map_err(|p| format!("{}: {p}", expected.output))?;
     }
+    files_are(test, ran)?;
     let variables = ran.variables.0.lock().unwrap();
     for (name, value) in &test.expected_variables {
         let actual = format!("{:?}", variables[name].1);
@@ -124,6 +127,25 @@ fn judge(test: &FlowTest, bench: &Bench, ran: &Ran) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The files are as expected.
+fn files_are(test: &FlowTest, ran: &Ran) -> Result<(), String> {
+    for expected in &test.expected_files {
+        let bytes = std::fs::read(ran.folder.path().join(&expected.name))
+            .map_err(|e| format!("file {}: {e}", expected.name))?;
+        if bytes != expected.bytes {
+            let shown = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+                Ok(text) if !expected.hex => format!("{text:?}"),
+                _ => format!("{bytes:02x?}"),
+            };
+            return Err(format!("file {}: {}\n  and not {}", expected.name, shown(&bytes), shown(&expected.bytes)));
+        }
+    }
+    match test.absent_files.iter().find(|name| ran.folder.path().join(name).exists()) {
+        Some(name) => Err(format!("file {name} exists")),
+        None => Ok(()),
+    }
 }
 
 fn compare(bench: &Bench, expected: &Expected, header: &[String], rows: &[Vec<Cell>]) -> Result<(), String> {

@@ -1,19 +1,20 @@
 //! Builds a flow around the component of a test, and runs it.
 
-use crate::text::{Cell, Column, FlowTest, Pairs, csv, dispositions, key};
+use crate::text::{Cell, Column, FlowTest, Pairs, TestFile, csv, dispositions, key, typed};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use dtsx::rows::{RowFormat, append_rows, csv_header};
 use dtsx_components::catalog::Catalog;
 use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result};
+use dtsx_engine::control::Rowset;
+use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::{Origin, PropertyBag};
 use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
 use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::variables::{VariableAccess, VariableType, value_text};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,12 @@ const MORSEL_ROWS: usize = 4;
 
 /// Stands among expected outputs for the client of a DataReader destination.
 pub const READER: &str = "reader";
+
+/// Stands in front of the name of an Object variable whose rowset is expected.
+pub const ROWSET: &str = "rowset ";
+
+/// The folder of a test's files, as its component spells it.
+const FOLDER: &str = r"D:\T";
 
 /// A header and rows.
 pub type Table = (Vec<String>, Vec<Vec<Cell>>);
@@ -58,6 +65,9 @@ pub struct Bench {
     sources: HashMap<String, &'static TestSource>,
     component: usize,
     variables: Arc<TestVariables>,
+    connections: HashMap<String, ConnectionSpec>,
+    /// The files as they are before a run.
+    folder: tempfile::TempDir,
 }
 
 /// What a run came to.
@@ -66,6 +76,8 @@ pub struct Ran {
     /// By output that ended in order, its header and rows; those of a DataReader destination are under [`READER`].
     pub outputs: HashMap<String, Table>,
     pub variables: Arc<TestVariables>,
+    /// The folder with the files of the run.
+    pub folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -82,11 +94,17 @@ impl Bench {
                 .collect();
             let columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
             let kind = format!("Test.Source.{index}");
-            let taken = columns.iter().map(|c| input_column(c, input.uses.iter().find(|u| u.name == c.name)));
+            let mut external = Vec::new();
+            let taken = columns
+                .iter()
+                .map(|c| input_column(c, input.uses.iter().find(|u| u.name == c.name), &mut external))
+                .collect();
             inputs.push(InputSpec {
                 id: input.name.clone(),
                 name: input.name.clone(),
-                columns: taken.collect(),
+                dispositions: dispositions(&input.keys),
+                columns: taken,
+                external,
                 ..Default::default()
             });
             let source = TestSource {
@@ -111,6 +129,7 @@ impl Bench {
             path: r"\Package\Flow\Component".into(),
             kind: test.kind.clone(),
             properties: bag(&test.properties, &[]),
+            connections: test.connections.iter().map(|c| (c.name.clone(), c.name.clone())).collect(),
             locale: 1033,
             inputs,
             outputs,
@@ -122,22 +141,39 @@ impl Bench {
                 DataType::I4 => Value::I4(text.parse().unwrap()),
                 DataType::I8 => Value::I8(text.parse().unwrap()),
                 DataType::WStr { .. } => Value::text(text),
+                DataType::Null => Value::Null,
                 other => panic!("variables of type {other}"),
             };
             (name.clone(), (*data_type, value))
         });
         let variables = Arc::new(TestVariables(Mutex::new(variables.collect())));
-        Bench { flow, sources, component: test.inputs.len(), variables }
+        let connections = test.connections.iter().map(|c| {
+            let path = format!(r"\Package.Connections[{}]", c.name);
+            let (name, kind, properties) = (c.name.clone(), c.kind.clone(), bag(&c.properties, &[]));
+            (c.name.clone(), ConnectionSpec { id: c.name.clone(), name, path, kind, properties, ..Default::default() })
+        });
+        let folder = tempfile::tempdir().unwrap();
+        for TestFile { name, bytes, .. } in &test.files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let connections = connections.collect();
+        Bench { flow, sources, component: test.inputs.len(), variables, connections, folder }
     }
 
     /// Binds the flow; every output of the component that `tapped` names counts as attached.
     pub fn bind(&self, tapped: &[String]) -> (Option<Arc<FlowPlan>>, Vec<Diagnostic>) {
-        let connections = |id: &str| -> Result<ConnectionSpec> { Err(Error::internal(format!("no connection {id}"))) };
+        let connections = |id: &str| -> Result<ConnectionSpec> {
+            let found = self.connections.get(id).cloned();
+            found.ok_or_else(|| {
+                let code = codes::DTS_E_CONNECTIONNOTFOUND;
+                Error::new(Owner::Package, code, code.message(&[&id]))
+            })
+        };
         let env = BindEnv {
             kinds: &TestKinds { sources: &self.sources },
             variables: &*self.variables,
             connections: &connections,
-            paths: &PathMap::default(),
+            paths: &paths(self.folder.path()),
             online: true,
             tapped: &self.taps(tapped),
         };
@@ -161,6 +197,13 @@ impl Bench {
             memory: None,
         };
         let mut services = Services::new(options).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        services.paths = Arc::new(paths(folder.path()));
+        self.variables.reset();
         let client = Arc::new(Client::default());
         services.readers = Arc::new(HashMap::from([("Component".to_owned(), client.clone() as Arc<dyn ReaderSink>)]));
         let collected: Vec<Arc<Collected>> = tapped.iter().map(|_| Arc::default()).collect();
@@ -184,13 +227,32 @@ impl Bench {
         if client.ended {
             outputs.insert(READER.into(), client.table());
         }
-        Ran { outcome, outputs, variables: self.variables.clone() }
+        for (name, (_, value)) in self.variables.0.lock().unwrap().iter() {
+            if let Some(rowset) = Rowset::of(value) {
+                outputs.insert(format!("{ROWSET}{name}"), rowset_table(&rowset));
+            }
+        }
+        Ran { outcome, outputs, variables: self.variables.clone(), folder }
     }
 
     /// The number of a column that is spelled `In.name`.
     pub fn lineage(&self, name: &str) -> Option<u32> {
         self.flow.lineage_names.get(name).map(|l| l.0)
     }
+}
+
+/// The rules by which the component finds its files.
+fn paths(folder: &std::path::Path) -> PathMap {
+    let mut paths = PathMap::default();
+    paths.add(FOLDER, &folder.to_string_lossy());
+    paths
+}
+
+/// The first table of a rowset, as text.
+fn rowset_table(rowset: &Rowset) -> Table {
+    let table = &rowset.tables[0];
+    let cell = |value: &Value| (!value.is_null()).then(|| value_text(value));
+    (table.columns.clone(), table.rows.iter().map(|row| row.iter().map(cell).collect()).collect())
 }
 
 #[derive(Default)]
@@ -207,19 +269,23 @@ impl Lineages {
             lineage,
             name: column.name.clone(),
             data_type: column.data_type,
-            sort_key: 0,
+            sort_key: key(&column.keys, "sort").map_or(0, |k| k.parse().unwrap()),
             comparison_flags: 0,
             special: SpecialColumn::None,
             dispositions: dispositions(&column.keys),
             external: None,
-            properties: bag(&column.keys, &["error", "truncation"]),
+            properties: bag(&column.keys, &["error", "truncation", "external", "sort"]),
             span: None,
         }
     }
 }
 
 /// How the component uses a column.
-fn input_column(column: &OutputColumnSpec, used: Option<&Column>) -> InputColumnSpec {
+fn input_column(
+    column: &OutputColumnSpec,
+    used: Option<&Column>,
+    external: &mut Vec<ExternalColumnSpec>,
+) -> InputColumnSpec {
     let none = Pairs::new();
     let keys = used.map_or(&none, |u| &u.keys);
     let usage = if key(keys, "usage") == Some("readWrite") { Usage::ReadWrite } else { Usage::ReadOnly };
@@ -229,10 +295,18 @@ fn input_column(column: &OutputColumnSpec, used: Option<&Column>) -> InputColumn
         name: column.name.clone(),
         usage,
         dispositions: dispositions(keys),
-        external: None,
-        properties: bag(keys, &["usage", "error", "truncation"]),
+        external: external_column(keys, column.data_type, external),
+        properties: bag(keys, &["usage", "error", "truncation", "external"]),
         span: None,
     }
+}
+
+/// The external column that a column says it is mapped to.
+fn external_column(keys: &Pairs, data_type: DataType, columns: &mut Vec<ExternalColumnSpec>) -> Option<usize> {
+    let text = key(keys, "external")?;
+    let (name, data_type) = if text.contains(' ') { typed(text) } else { (text.to_owned(), data_type) };
+    columns.push(ExternalColumnSpec { id: name.clone(), name, data_type, properties: PropertyBag::default() });
+    Some(columns.len() - 1)
 }
 
 fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages) -> OutputSpec {
@@ -244,10 +318,14 @@ fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages
             columns.push(OutputColumnSpec { special, ..lineages.output_column(&output.name, &column) });
         }
     }
+    let mut external = Vec::new();
+    for (column, said) in columns.iter_mut().zip(&output.columns) {
+        column.external = external_column(&said.keys, said.data_type, &mut external);
+    }
     let synchronous_input = match key(&output.keys, "sync") {
         Some("none") => None,
         Some(name) => test.inputs.iter().position(|i| i.name == name),
-        None => Some(0),
+        None => (!test.inputs.is_empty()).then_some(0),
     };
     OutputSpec {
         id: output.name.clone(),
@@ -257,7 +335,9 @@ fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages
         is_error,
         dispositions: dispositions(&output.keys),
         columns,
-        properties: bag(&output.keys, &["is_error", "sync", "group", "error", "truncation"]),
+        is_sorted: key(&output.keys, "is_sorted") == Some("true"),
+        external,
+        properties: bag(&output.keys, &["is_error", "is_sorted", "sync", "group", "error", "truncation"]),
         ..OutputSpec::default()
     }
 }
@@ -486,6 +566,17 @@ impl Commit for Keep {
 /// The variables of a test.
 pub struct TestVariables(pub Mutex<HashMap<String, (DataType, Value)>>);
 
+impl TestVariables {
+    /// Empties Object variables, as each run finds them.
+    fn reset(&self) {
+        for (data_type, value) in self.0.lock().unwrap().values_mut() {
+            if *data_type == DataType::Null {
+                *value = Value::Null;
+            }
+        }
+    }
+}
+
 impl VariableAccess for TestVariables {
     fn read(&self, name: &str) -> Result<(DataType, Value)> {
         let found = self.0.lock().unwrap().get(name).cloned();
@@ -500,6 +591,15 @@ impl VariableAccess for TestVariables {
 
     fn name_of_id(&self, _id: &str) -> Option<String> {
         None
+    }
+
+    fn type_of(&self, name: &str) -> Option<VariableType> {
+        match self.read(name).ok()?.0 {
+            DataType::Null => Some(VariableType::Object),
+            DataType::I4 => Some(VariableType::Int32),
+            DataType::I8 => Some(VariableType::Int64),
+            _ => Some(VariableType::String),
+        }
     }
 }
 

@@ -27,6 +27,13 @@
 //! expected, ErrorCode may be hexadecimal and ErrorColumn a reference without `#{}`. Other sections: `[variables]` (`User::N i4 = 1`), `[fails]`
 //! (code, row, column, value, message), `[refused]` and `[warns]` (a code and a part of the message, a line each),
 //! `[input NAME fails]` (the source fails after its last row), `[expect OUT unordered]`, `[expect variables]`, and `[expect reader]`: what the client of a DataReader destination gets.
+//!
+//! Components that touch files find them in the folder `D:\T` of their own run: `[file NAME]` makes one of the lines that
+//! follow (`[file NAME hex]`: of bytes), `[expect file NAME]` and `[expect file NAME hex]` say what must be in one
+//! afterwards, `[expect no file NAME]` that there is none. `[connection NAME KIND]` gives the component a connection
+//! manager with these properties. `[port NAME]` gives an input as a whole its dispositions. No file has empty lines, or
+//! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one, `sort` and
+//! `is_sorted` say an order. A variable of type `object` starts empty; `[expect rowset User::X]` is the rowset in it.
 
 use dtsx_engine::flow::{Disposition, Dispositions};
 use dtsx_engine::types::DataType;
@@ -49,6 +56,45 @@ pub struct FlowTest {
     pub fails: Option<Pairs>,
     pub refused: Pairs,
     pub warns: Pairs,
+    pub files: Vec<TestFile>,
+    pub expected_files: Vec<TestFile>,
+    /// Files that must not be there afterwards.
+    pub absent_files: Vec<String>,
+    pub connections: Vec<Connection>,
+}
+
+/// A file of a test, as text or as bytes.
+#[derive(Default, Debug)]
+pub struct TestFile {
+    pub name: String,
+    pub hex: bool,
+    pub bytes: Vec<u8>,
+}
+
+impl TestFile {
+    fn new(head: &str) -> TestFile {
+        let (name, hex) = head.strip_suffix(" hex").map_or((head, false), |name| (name, true));
+        TestFile { name: name.into(), hex, bytes: Vec::new() }
+    }
+
+    fn add(&mut self, line: &str) {
+        if self.hex {
+            let digits: Vec<u8> = line.bytes().filter(u8::is_ascii_hexdigit).collect();
+            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            self.bytes.extend(digits.chunks(2).map(byte));
+        } else {
+            self.bytes.extend_from_slice(line.as_bytes());
+            self.bytes.push(b'\n');
+        }
+    }
+}
+
+/// A connection manager of the component.
+#[derive(Default, Debug)]
+pub struct Connection {
+    pub name: String,
+    pub kind: String,
+    pub properties: Pairs,
 }
 
 #[derive(Default, Debug)]
@@ -57,6 +103,8 @@ pub struct Input {
     pub columns: Vec<(String, DataType)>,
     pub rows: Vec<Vec<Cell>>,
     pub uses: Vec<Column>,
+    /// What `[port NAME]` says of the input as a whole.
+    pub keys: Pairs,
     /// Whether the source fails after its last row.
     pub fails: bool,
 }
@@ -103,6 +151,7 @@ enum At {
     Component,
     Input,
     Use,
+    Port,
     Output,
     Column,
     Expected,
@@ -111,6 +160,9 @@ enum At {
     Fails,
     Refused,
     Warns,
+    File,
+    ExpectedFile,
+    Connection,
 }
 
 pub fn parse(text: &str) -> FlowTest {
@@ -143,6 +195,7 @@ pub fn parse(text: &str) -> FlowTest {
                 }
             }
             At::Use => last(&mut last(&mut test.inputs).uses).keys.push(pair(line)),
+            At::Port => last(&mut test.inputs).keys.push(pair(line)),
             At::Output => last(&mut test.outputs).keys.push(pair(line)),
             At::Column => last(&mut last(&mut test.outputs).columns).keys.push(pair(line)),
             At::Expected => {
@@ -155,7 +208,10 @@ pub fn parse(text: &str) -> FlowTest {
                 }
             }
             At::Variables => {
-                let (head, value) = pair(line);
+                let (head, value) = match line.strip_suffix(" object") {
+                    Some(name) => (format!("{name} null"), String::new()),
+                    None => pair(line),
+                };
                 let (name, data_type) = typed(&head);
                 test.variables.push((name, data_type, value));
             }
@@ -163,6 +219,9 @@ pub fn parse(text: &str) -> FlowTest {
             At::Fails => last_or_new(&mut test.fails).push(pair(line)),
             At::Refused => test.refused.push(code_and_text(line)),
             At::Warns => test.warns.push(code_and_text(line)),
+            At::File => last(&mut test.files).add(line),
+            At::ExpectedFile => last(&mut test.expected_files).add(line),
+            At::Connection => last(&mut test.connections).properties.push(pair(line)),
         }
     }
     test
@@ -186,6 +245,10 @@ fn section(head: &str, test: &mut FlowTest) -> At {
             last(&mut test.inputs).uses.push(Column { name: name.into(), data_type, keys: Pairs::new() });
             At::Use
         }
+        "port" => {
+            assert_eq!(last(&mut test.inputs).name, rest, "[{head}] must follow its input");
+            At::Port
+        }
         "output" => {
             test.outputs.push(Output { name: rest.into(), ..Output::default() });
             At::Output
@@ -199,6 +262,23 @@ fn section(head: &str, test: &mut FlowTest) -> At {
             At::Column
         }
         "expect" if rest == "variables" => At::ExpectedVariables,
+        "expect" if rest.starts_with("file ") => {
+            test.expected_files.push(TestFile::new(&rest["file ".len()..]));
+            At::ExpectedFile
+        }
+        "expect" if rest.starts_with("no file ") => {
+            test.absent_files.push(rest["no file ".len()..].into());
+            At::Nothing
+        }
+        "file" => {
+            test.files.push(TestFile::new(rest));
+            At::File
+        }
+        "connection" => {
+            let (name, kind) = rest.rsplit_once(' ').unwrap_or_else(|| panic!("[{head}]: no kind"));
+            test.connections.push(Connection { name: name.into(), kind: kind.into(), properties: Pairs::new() });
+            At::Connection
+        }
         "expect" => {
             let (output, unordered) = match rest.strip_suffix(" unordered") {
                 Some(output) => (output, true),
@@ -237,7 +317,7 @@ fn code_and_text(line: &str) -> (String, String) {
 }
 
 /// `amount numeric(10,2)`.
-fn typed(text: &str) -> (String, DataType) {
+pub fn typed(text: &str) -> (String, DataType) {
     let (name, data_type) = text.trim().rsplit_once(' ').unwrap_or_else(|| panic!("no `name type`: {text}"));
     (name.trim().into(), data_type_of(data_type))
 }
