@@ -1,5 +1,6 @@
 //! What several kinds have in common.
 
+pub(crate) mod blocking;
 pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod testing;
