@@ -92,7 +92,7 @@ impl Settings {
 }
 
 /// How to run.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Resources {
     /// Threads of data flows [default: one a core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -100,11 +100,23 @@ pub struct Resources {
     /// Memory that sorts, aggregates, lookups may take before they use the disk: 512M, 2G [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<usize>,
+    /// Folder for rows that do not fit into memory [default: $DTSX_TEMP, or the system's]
+    #[arg(long, value_name = "FOLDER")]
+    pub temp: Option<PathBuf>,
+    /// Believe inputs that are said to be sorted: do not check their rows
+    #[arg(long)]
+    pub no_sort_check: bool,
 }
 
 impl From<Resources> for RunOptions {
     fn from(it: Resources) -> RunOptions {
-        RunOptions { threads: it.threads, memory: it.memory, ..RunOptions::default() }
+        RunOptions {
+            threads: it.threads,
+            memory: it.memory,
+            temp: it.temp,
+            trust_sorted: it.no_sort_check,
+            ..RunOptions::default()
+        }
     }
 }
 

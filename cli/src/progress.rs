@@ -339,6 +339,8 @@ impl Display for Json<'_> {
             .text("result", result)
             .raw("exit_code", crate::run::exit_code(outcome.result) as u8)
             .raw("elapsed_seconds", format_args!("{:.6}", outcome.elapsed.as_secs_f64()))
+            .raw("peak_bytes", outcome.memory.peak)
+            .raw("spilled_bytes", outcome.memory.spilled)
             .raw("rows", rows_json(&outcome.rows));
         self.line(object)
     }

@@ -20,7 +20,7 @@ pub fn run(args: &ReadArgs, out: &mut Out) -> CommandResult {
     let package = args.settings.open(&args.package)?.reader(&args.destination);
     let copy = package.clone();
     let in_package = |error: dtsx::Error| Failure::InPackage(error, Box::new(copy.clone()));
-    let mut execution = package.execute(args.resources.into()).map_err(in_package)?;
+    let mut execution = package.execute(args.resources.clone().into()).map_err(in_package)?;
     cancel_on_interrupt(execution.cancel_token());
 
     let events = execution.events().clone();

@@ -27,7 +27,7 @@ pub fn run(args: &RunArgs, out: &mut Out) -> CommandResult {
         EventFormat::Text if std::io::stderr().is_terminal() => Box::new(Live::new(args.verbose)),
         EventFormat::Text => Box::new(Lines::new(args.verbose)),
     };
-    let outcome = pump(package, args.resources.into(), display.as_mut())?;
+    let outcome = pump(package, args.resources.clone().into(), display.as_mut())?;
     display.end(&outcome)?;
     if let Some(path) = &args.dump_variables {
         dump(&outcome, path)?;
@@ -123,6 +123,7 @@ mod tests {
             ],
             rows: Vec::new(),
             elapsed: Duration::ZERO,
+            memory: dtsx::MemoryUse::default(),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.json");

@@ -3,7 +3,7 @@
 use crate::counts::RowCounts;
 use crate::error::{Error, Result};
 use crate::event::Listener;
-use crate::execution::{Outcome, RunResult, Variable};
+use crate::execution::{MemoryUse, Outcome, RunResult, Variable};
 use crate::listen::Forward;
 use crate::package::{OpenOptions, PackageInfo};
 use crate::reader::Channel;
@@ -364,6 +364,10 @@ impl Prepared {
             },
             variables: outcome.variables.into_iter().map(|(name, _, value)| Variable { name, value }).collect(),
             rows: self.counts.snapshot(),
+            memory: MemoryUse {
+                peak: self.request.services.memory.peak() as u64,
+                spilled: self.request.services.spill.written(),
+            },
             elapsed: (outcome.finished - outcome.started).to_std().unwrap_or(Duration::ZERO),
         })
     }

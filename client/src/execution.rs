@@ -55,6 +55,17 @@ pub struct Outcome {
     pub rows: Vec<PathRows>,
     /// How long it took.
     pub elapsed: Duration,
+    /// What components held rows in.
+    pub memory: MemoryUse,
+}
+
+/// The memory that sorts, aggregates, lookups and joins took; what is in flight between components is not counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MemoryUse {
+    /// The most bytes at once.
+    pub peak: u64,
+    /// Bytes that were written to disk because they did not fit.
+    pub spilled: u64,
 }
 
 impl Variable {

@@ -271,7 +271,7 @@ fn settings() -> Vec<RunOptions> {
     for threads in [1, 2, 4] {
         for park in [false, true] {
             for batch_rows in [None, Some(3)] {
-                all.push(RunOptions { threads, batch_rows, chaos: ChaosOptions { park }, memory: None });
+                all.push(RunOptions { threads, batch_rows, chaos: ChaosOptions { park }, ..RunOptions::default() });
             }
         }
     }

@@ -1,4 +1,11 @@
-//! The budget that holders of rows share. A holder reserves before it allocates, and spills when it is refused.
+//! The budget that holders of rows share, and the disk behind it. A holder reserves before it allocates, and spills when
+//! it is refused.
+
+mod spill;
+
+pub use spill::{
+    BlockFile, BlockReader, BlockWriter, SpillFile, SpillManager, SpillReader, SpillWriter, TEMP_VARIABLE,
+};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +27,11 @@ impl Budget {
     /// An empty reservation in the name of a holder.
     pub fn reservation(self: &Arc<Self>) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Bytes that may be taken; None: no limit.
+    pub fn limit(&self) -> Option<usize> {
+        (self.limit != usize::MAX).then_some(self.limit)
     }
 
     /// Bytes taken now.
@@ -56,6 +68,14 @@ impl Reservation {
             }
             Err(_) => false,
         }
+    }
+
+    /// Takes `more` bytes whether or not they are left: for what has to be held to go on at all, a row or a buffer to
+    /// read a file with. The peak tells of it.
+    pub fn force(&mut self, more: usize) {
+        let before = self.budget.used.fetch_add(more, Ordering::SeqCst);
+        self.budget.peak.fetch_max(before + more, Ordering::Relaxed);
+        self.bytes += more;
     }
 
     /// Gives `less` bytes back.

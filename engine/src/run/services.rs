@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::diag::{Error, Result};
 use crate::flow::Layout;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -90,8 +91,20 @@ pub struct RunOptions {
     pub batch_rows: Option<usize>,
     /// Make the unhappy paths common.
     pub chaos: ChaosOptions,
-    /// Bytes that holders of rows may reserve; None: no limit.
+    /// Bytes that a run may hold rows in; None: no limit. Holders share what the blocks in flight leave of it.
     pub memory: Option<usize>,
+    /// The folder for rows that do not fit; None: `$DTSX_TEMP`, or else the system's for temporary files.
+    pub temp: Option<PathBuf>,
+    /// Believe an input that says it is sorted, as the original does, instead of checking its rows.
+    pub trust_sorted: bool,
+}
+
+/// Bytes that a lane of a flow needs beside what holders reserve: blocks between reading and writing.
+const LANE: usize = 24 << 20;
+
+/// What holders may reserve of `memory`: what the blocks in flight leave, but at least half.
+fn for_holders(memory: usize, lanes: usize) -> usize {
+    memory.saturating_sub((lanes + 2).saturating_mul(LANE)).max(memory / 2)
 }
 
 /// Takes the rows of a DataReader destination, in order. It may block its caller's commit only by returning `false`
@@ -125,6 +138,8 @@ pub struct Services {
     pub memory: Arc<crate::memory::Budget>,
     /// What the data flows and tasks of this execution share.
     pub shared: Arc<super::Shared>,
+    /// Where rows go that the budget has no room for.
+    pub spill: Arc<crate::memory::SpillManager>,
 }
 
 impl Services {
@@ -141,7 +156,10 @@ impl Services {
         Ok(Services {
             paths: Arc::default(),
             cancel: CancelToken::default(),
-            memory: Arc::new(crate::memory::Budget::new(options.memory)),
+            memory: Arc::new(crate::memory::Budget::new(
+                options.memory.map(|memory| for_holders(memory, pool.current_num_threads())),
+            )),
+            spill: Arc::new(crate::memory::SpillManager::new(options.temp.clone())),
             options,
             pool: Arc::new(pool),
             readers: Arc::default(),

@@ -194,7 +194,7 @@ impl Bench {
             threads: way.threads,
             batch_rows: way.batch_rows,
             chaos: ChaosOptions { park: way.chaos },
-            memory: None,
+            ..RunOptions::default()
         };
         let mut services = Services::new(options).unwrap();
         let folder = tempfile::tempdir().unwrap();
