@@ -16,7 +16,7 @@ use dtsx_engine::flow::{
     SpecialColumn, Tap, Waker, bind, execute,
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
-use dtsx_engine::run::{PathMap, RunOptions, Services};
+use dtsx_engine::run::{RunOptions, Services};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
 use std::sync::Arc;
@@ -220,17 +220,17 @@ fn run(mode: &str, file: &str, threads: usize, out: &str) -> Result<String> {
     let flow = flow(round);
     let tapped: &[(usize, usize)] = if round { &[] } else { &[(0, 0)] };
     let connections = |id: &str| Ok(connection(if id == "in" { file } else { out }));
+    let services = Services::new(RunOptions { threads, ..RunOptions::default() })?;
     let env = BindEnv {
         kinds: &Catalog,
         variables: &Quiet,
         connections: &connections,
-        paths: &PathMap::default(),
+        services: &services,
         online: true,
         tapped,
     };
     let (plan, diagnostics) = bind(&flow, &env);
     let plan = plan.ok_or_else(|| Error::internal(format!("{diagnostics:?}")))?;
-    let services = Services::new(RunOptions { threads, ..RunOptions::default() })?;
     let taps: Vec<Tap> = tapped
         .iter()
         .map(|(component, output)| Tap { component: *component, output: *output, sink: Arc::new(Nowhere) })

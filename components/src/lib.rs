@@ -10,6 +10,7 @@
 
 pub mod catalog;
 pub mod connections;
+pub mod db;
 pub mod destinations;
 pub mod enumerators;
 mod shared;

@@ -9,7 +9,7 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::PropertyBag;
-use dtsx_engine::run::{ChaosOptions, PathMap, RunOptions, Services};
+use dtsx_engine::run::{ChaosOptions, RunOptions, Services};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
 use std::collections::VecDeque;
@@ -479,11 +479,12 @@ fn binding_reports_a_cycle_and_an_unknown_component() {
         ..FlowSpec::default()
     };
     let connections = |id: &str| -> Result<ConnectionSpec> { Err(Error::internal(id)) };
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
     let env = BindEnv {
         kinds: &Nothing,
         variables: &NoVariables,
         connections: &connections,
-        paths: &PathMap::default(),
+        services: &services,
         online: false,
         tapped: &[],
     };

@@ -9,7 +9,7 @@ use dtsx_engine::flow::{
     OpenCx, OutputColumnSpec, OutputSpec, Ports, Source, SpecialColumn, Step, Waker,
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
-use dtsx_engine::run::{PathMap, RunOptions, Services};
+use dtsx_engine::run::{RunOptions, Services};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
 use std::sync::{Arc, Mutex};
@@ -134,6 +134,7 @@ pub(crate) fn bound<T>(
     bind: impl FnOnce(&ComponentSpec, &mut BindCx<'_>) -> Option<T>,
 ) -> T {
     let mut diagnostics = Vec::new();
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
     let connections = |_: &str| Ok(connection.clone());
     let mut cx = BindCx {
         flow: &FlowSpec::default(),
@@ -141,7 +142,8 @@ pub(crate) fn bound<T>(
         attached: vec![true; spec.outputs.len()],
         variables: &NoVariables,
         connections: &connections,
-        paths: &PathMap::default(),
+        paths: &services.paths,
+        services: &services,
         online: true,
         diagnostics: &mut diagnostics,
     };

@@ -85,7 +85,7 @@ impl FlowRunner for Pipelines {
             kinds: &*self.kinds,
             variables: &*cx.variables,
             connections: &|id| cx.connections.get(id),
-            paths: &cx.services.paths,
+            services: &cx.services,
             online: cx.online,
             tapped: &tapped,
         };

@@ -117,6 +117,8 @@ pub struct TaskBindCx<'a> {
     pub connections: &'a dyn Connections,
     /// Path prefix rules.
     pub paths: &'a PathMap,
+    /// The run's services; at an offline check, those of the check.
+    pub services: &'a Services,
     /// Whether files and servers may be touched (a run) or not (an offline check).
     pub online: bool,
     /// Whether what bind yields is executed next: values that an earlier task sets are there only then.

@@ -303,6 +303,8 @@ pub struct BindCx<'a> {
     pub connections: &'a dyn Fn(&str) -> Result<ConnectionSpec>,
     /// Path prefix rules.
     pub paths: &'a crate::run::PathMap,
+    /// The run's services; at an offline check, those of the check.
+    pub services: &'a Services,
     /// Whether files and servers may be touched (a run) or not (an offline check).
     pub online: bool,
     /// What was found.

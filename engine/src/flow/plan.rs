@@ -4,7 +4,7 @@ use super::contract::{BindCx, Bound, ComponentKind};
 use super::spec::{ColumnRef, ComponentSpec, FlowSpec, Layout, LineageId, OutputSpec};
 use crate::connections::ConnectionSpec;
 use crate::diag::{Diagnostic, Result, codes};
-use crate::run::PathMap;
+use crate::run::Services;
 use crate::variables::VariableAccess;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub struct BindEnv<'a> {
     pub variables: &'a dyn VariableAccess,
     /// Finds a connection manager by DTSID or name, its expressions evaluated.
     pub connections: &'a dyn Fn(&str) -> Result<ConnectionSpec>,
-    /// Path prefix rules.
-    pub paths: &'a PathMap,
+    /// The run's services; at an offline check, those of the check.
+    pub services: &'a Services,
     /// Whether files and servers may be touched.
     pub online: bool,
     /// Outputs that are tapped, as (component, output).
@@ -98,7 +98,8 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
             attached: (0..spec.outputs.len()).map(|o| consumers[index][o].is_some() || tapped(o)).collect(),
             variables: env.variables,
             connections: env.connections,
-            paths: env.paths,
+            paths: &env.services.paths,
+            services: env.services,
             online: env.online,
             diagnostics: &mut diagnostics,
         };

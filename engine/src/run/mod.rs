@@ -1,11 +1,14 @@
-//! What every execution shares: the thread pool, cancellation, path mapping, readers, switches for tests.
+//! What every execution shares: the thread pool, cancellation, path mapping, readers,
+//! a store, threads that may wait, switches for tests.
 
 mod evaluator;
 mod paths;
 mod services;
 mod shared;
+mod waiting;
 
 pub use evaluator::Expressions;
 pub use paths::PathMap;
 pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};
 pub use shared::Shared;
+pub use waiting::{Handover, OwnThread};

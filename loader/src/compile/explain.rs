@@ -35,7 +35,7 @@ fn explain_flow(spec: &FlowSpec, cx: &FlowCx, kinds: &dyn Kinds) -> String {
         kinds,
         variables: cx.variables.as_ref(),
         connections: &connections,
-        paths: &cx.services.paths,
+        services: &cx.services,
         online: false,
         tapped: &[],
     };

@@ -169,11 +169,13 @@ impl Bench {
                 Error::new(Owner::Package, code, code.message(&[&id]))
             })
         };
+        let mut services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+        services.paths = Arc::new(paths(self.folder.path()));
         let env = BindEnv {
             kinds: &TestKinds { sources: &self.sources },
             variables: &*self.variables,
             connections: &connections,
-            paths: &paths(self.folder.path()),
+            services: &services,
             online: true,
             tapped: &self.taps(tapped),
         };

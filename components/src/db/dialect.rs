@@ -1,0 +1,231 @@
+//! How databases spell things: quotes, schemas, savepoints, and what can be told from a driver's name.
+
+use super::table_name::TableName;
+use super::translate;
+use std::borrow::Cow;
+
+/// Families of databases, by how they spell things.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Family {
+    /// Microsoft SQL Server, Azure SQL.
+    SqlServer,
+    /// PostgreSQL and what speaks its language.
+    Postgres,
+    /// MySQL, MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+    /// Oracle.
+    Oracle,
+    /// IBM Db2.
+    Db2,
+    /// Sybase ASE.
+    Sybase,
+    /// Something else, taken to follow the standard.
+    Other,
+}
+
+/// How a database spells things. A row of [`Dialect::of`], changed by what a driver says of its database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dialect {
+    /// Which family.
+    pub family: Family,
+    /// What stands before and behind a quoted name.
+    pub quotes: (char, char),
+    /// Whether tables are in schemas.
+    pub schemas: bool,
+    /// What stands for a parameter in a statement: `?`, or `$1`.
+    pub numbered_parameters: bool,
+    /// Whether one INSERT may hold several rows of values.
+    pub multi_row_insert: bool,
+    /// How many parameters a statement may have.
+    pub max_parameters: usize,
+}
+
+impl Dialect {
+    /// The dialect of a family.
+    pub const fn of(family: Family) -> Dialect {
+        let standard = Dialect {
+            family,
+            quotes: ('"', '"'),
+            schemas: true,
+            numbered_parameters: false,
+            multi_row_insert: true,
+            max_parameters: 2000,
+        };
+        match family {
+            Family::SqlServer => Dialect { quotes: ('[', ']'), max_parameters: 2090, ..standard },
+            Family::Sybase => Dialect { quotes: ('[', ']'), multi_row_insert: false, ..standard },
+            Family::Postgres => Dialect { max_parameters: 32_000, ..standard },
+            // A database of MySQL is what others call a schema.
+            Family::MySql => Dialect { quotes: ('`', '`'), max_parameters: 60_000, ..standard },
+            Family::Sqlite => Dialect { schemas: false, max_parameters: 32_000, ..standard },
+            Family::Oracle => Dialect { multi_row_insert: false, ..standard },
+            Family::Db2 | Family::Other => standard,
+        }
+    }
+
+    /// The family of a database by its product name (SQL_DBMS_NAME) or that of its driver.
+    pub fn family_of(name: &str) -> Family {
+        let name = name.to_ascii_lowercase();
+        let has = |part: &str| name.contains(part);
+        if has("sql server") || has("sqlserver") || has("msodbcsql") || has("freetds") || has("azure sql") {
+            Family::SqlServer
+        } else if has("postgres") || has("psql") {
+            Family::Postgres
+        } else if has("mysql") || has("mariadb") || has("maodbc") {
+            Family::MySql
+        } else if has("sqlite") {
+            Family::Sqlite
+        } else if has("oracle") {
+            Family::Oracle
+        } else if has("db2") {
+            Family::Db2
+        } else if has("sybase") || has("adaptive server") {
+            Family::Sybase
+        } else {
+            Family::Other
+        }
+    }
+
+    /// A name in quotes.
+    pub fn quote(&self, name: &str) -> String {
+        let (open, close) = self.quotes;
+        let mut out = String::with_capacity(name.len() + 2);
+        out.push(open);
+        for c in name.chars() {
+            out.push(c);
+            if c == close {
+                out.push(c);
+            }
+        }
+        out.push(close);
+        out
+    }
+
+    /// A table's name, quoted, as far as the database has its parts: without schemas, the table alone; without servers
+    /// and other databases in names, schema and table.
+    pub fn table(&self, name: &TableName) -> String {
+        let keep = match self.family {
+            Family::SqlServer | Family::Sybase => name.parts.len(),
+            // Names of other databases cannot be written where a database is a world of its own.
+            _ if self.schemas => 2,
+            _ => 1,
+        };
+        let parts = &name.parts[name.parts.len().saturating_sub(keep)..];
+        let leading = parts.iter().position(|p| !p.is_empty()).unwrap_or(0);
+        let quoted = |part: &String| if part.is_empty() { String::new() } else { self.quote(part) };
+        let schemas_of_mysql = self.family == Family::MySql && is_default_schema(name);
+        let parts = if schemas_of_mysql { &parts[parts.len() - 1..] } else { &parts[leading..] };
+        parts.iter().map(quoted).collect::<Vec<_>>().join(".")
+    }
+
+    /// A statement of a package, in the words of this database: what the designer of SSIS writes itself (names in
+    /// brackets, schemas) is translated, everything else passes as it is.
+    pub fn translate<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        translate::statement(self, sql)
+    }
+
+    /// The statement that sets a savepoint.
+    pub fn savepoint(&self, name: &str) -> String {
+        match self.family {
+            Family::SqlServer | Family::Sybase => format!("SAVE TRANSACTION {name}"),
+            Family::Db2 => format!("SAVEPOINT {name} ON ROLLBACK RETAIN CURSORS"),
+            _ => format!("SAVEPOINT {name}"),
+        }
+    }
+
+    /// The statement that goes back to a savepoint.
+    pub fn rollback_to(&self, name: &str) -> String {
+        match self.family {
+            Family::SqlServer | Family::Sybase => format!("ROLLBACK TRANSACTION {name}"),
+            _ => format!("ROLLBACK TO SAVEPOINT {name}"),
+        }
+    }
+
+    /// The statement that forgets a savepoint, where there is one.
+    pub fn release(&self, name: &str) -> Option<String> {
+        match self.family {
+            Family::SqlServer | Family::Sybase | Family::Oracle => None,
+            _ => Some(format!("RELEASE SAVEPOINT {name}")),
+        }
+    }
+
+    /// A query for all rows and columns of a table.
+    pub fn select_all(&self, name: &TableName) -> String {
+        format!("SELECT * FROM {}", self.table(name))
+    }
+
+    /// An INSERT of `rows` rows of parameters.
+    pub fn insert<'n>(&self, name: &TableName, columns: impl IntoIterator<Item = &'n str>, rows: usize) -> String {
+        let columns: Vec<String> = columns.into_iter().map(|c| self.quote(c)).collect();
+        let mut sql = format!("INSERT INTO {} ({}) VALUES ", self.table(name), columns.join(", "));
+        let mut number = 0;
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 0..columns.len() {
+                number += 1;
+                if column > 0 {
+                    sql.push_str(", ");
+                }
+                if self.numbered_parameters {
+                    sql.push('$');
+                    sql.push_str(&number.to_string());
+                } else {
+                    sql.push('?');
+                }
+            }
+            sql.push(')');
+        }
+        sql
+    }
+}
+
+/// Whether a name says no more than SQL Server's default schema: then MySQL, whose schemas are databases, leaves it out.
+fn is_default_schema(name: &TableName) -> bool {
+    name.schema().is_some_and(|s| s.eq_ignore_ascii_case("dbo"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_every_dialect() {
+        let name = TableName::parse("[Stage].[dbo].[Sales \"x\" Orders]");
+        for (family, expected) in [
+            (Family::SqlServer, "[Stage].[dbo].[Sales \"x\" Orders]"),
+            (Family::Postgres, "\"dbo\".\"Sales \"\"x\"\" Orders\""),
+            (Family::MySql, "`Sales \"x\" Orders`"),
+            (Family::Sqlite, "\"Sales \"\"x\"\" Orders\""),
+        ] {
+            assert_eq!(Dialect::of(family).table(&name), expected, "{family:?}");
+        }
+        let other = TableName::parse("[sales].[T]");
+        assert_eq!(Dialect::of(Family::MySql).table(&other), "`sales`.`T`");
+        assert_eq!(Dialect::of(Family::SqlServer).table(&TableName::parse("Stage..T")), "[Stage]..[T]");
+    }
+
+    #[test]
+    fn inserts_of_several_rows() {
+        let lite = Dialect::of(Family::Sqlite);
+        let name = TableName::parse("[dbo].[T]");
+        assert_eq!(lite.insert(&name, ["a", "b"], 2), "INSERT INTO \"T\" (\"a\", \"b\") VALUES (?, ?), (?, ?)");
+        let numbered = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
+        assert_eq!(numbered.insert(&name, ["a"], 2), "INSERT INTO \"dbo\".\"T\" (\"a\") VALUES ($1), ($2)");
+    }
+
+    #[test]
+    fn families_by_product_or_driver() {
+        for (name, family) in [
+            ("Microsoft SQL Server", Family::SqlServer),
+            ("ODBC Driver 18 for SQL Server", Family::SqlServer),
+            ("PostgreSQL Unicode", Family::Postgres),
+            ("MariaDB Unicode", Family::MySql),
+            ("SQLite3", Family::Sqlite),
+            ("Something", Family::Other),
+        ] {
+            assert_eq!(Dialect::family_of(name), family, "{name}");
+        }
+    }
+}

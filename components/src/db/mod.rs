@@ -1,0 +1,46 @@
+//! Databases: what stands behind the connection managers OLEDB, ADO.NET and ODBC.
+//!
+//! ```text
+//! ConnectionSpec ──Database::of──▶ Database (a Target: which driver, which string, which dialect)
+//!                                     │ lease
+//!                                     ▼
+//!                                  Lease: a Session from the execution's pool, given back when dropped
+//!                                     │ query            │ execute, describe      │ loader
+//!                                     ▼                  ▼                        ▼
+//!                                  Cursor: blocks     rows affected,           Loader: takes columns of
+//!                                  of rows, decoded   output parameters        rows, fast
+//!                                  on any lane
+//! ```
+//!
+//! Everything here waits, so it belongs on a thread that may: a task's own, or one from
+//! [`Services::own_thread`](dtsx_engine::run::Services::own_thread). Rows are Arrow arrays in the physical form of
+//! [`DataType`](dtsx_engine::types::DataType) both ways. A [`Session`] is used from one thread at a time; its
+//! [`Canceller`] interrupts it from any other, and the run's cancelling does so by itself while a lease is out.
+//!
+//! Start reading at [`session`], the contract of drivers; [`sqlite`] is the shortest of them.
+
+mod cells;
+pub mod connection_string;
+mod dialect;
+mod error;
+mod intake;
+mod pool;
+mod resolve;
+mod rows;
+mod secret;
+pub mod session;
+pub mod sqlite;
+mod table_name;
+mod translate;
+
+pub use dialect::{Dialect, Family};
+pub use error::{DbError, ErrorKind, Outcome};
+pub use pool::{Database, Lease};
+pub use resolve::Target;
+pub use rows::{RowBlock, Rows};
+pub use secret::Secret;
+pub use session::{
+    Canceller, ColumnInfo, Cursor, Direction, Driver, Executed, LoadColumn, LoadOptions, Loader, Param, Relation,
+    RowFailure, Session, StatementOptions,
+};
+pub use table_name::TableName;

@@ -1,0 +1,407 @@
+//! The embedded SQLite: a database that needs no server and no driver.
+//!
+//! Values have types of their own there; a column's declared type is a promise that [`Cursor::wish`] holds them to.
+
+mod cursor;
+mod loader;
+mod types;
+
+use super::cells::{self, Cell, Cells};
+use super::dialect::{Dialect, Family};
+use super::error::{DbError, ErrorKind, Outcome};
+use super::resolve::Target;
+use super::rows::Rows;
+use super::session::{
+    Canceller, ColumnInfo, Cursor, Direction, Driver, Executed, LoadColumn, LoadOptions, Loader, Param, Relation,
+    RowFailure, Session, StatementOptions,
+};
+use super::table_name::TableName;
+use dtsx_engine::types::{DataType, Value};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::{Batch, Connection, ErrorCode, Statement};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a statement waits for a lock that another connection holds.
+const BUSY: Duration = Duration::from_secs(30);
+/// How many prepared statements are kept.
+const STATEMENTS: usize = 32;
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
+
+/// Opens files with the SQLite inside this program.
+pub struct SqliteDriver;
+
+impl Driver for SqliteDriver {
+    fn name(&self) -> &'static str {
+        "SQLite"
+    }
+
+    fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
+        let mut connection = Connection::open(target.address.reveal()).map_err(|e| match failure(&e) {
+            DbError { message, .. } => said(ErrorKind::Connect, format!("{message}: {}", target.shown)),
+        })?;
+        connection.busy_timeout(target.connect_timeout.unwrap_or(BUSY)).map_err(|e| failure(&e))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        let deadline =
+            Arc::new(Deadline { epoch: Instant::now(), at: AtomicU64::new(0), late: AtomicBool::new(false) });
+        let watched = deadline.clone();
+        connection.progress_handler(STEPS, Some(move || watched.over())).map_err(|e| failure(&e))?;
+        Ok(Box::new(SqliteSession {
+            connection,
+            dialect: Dialect::of(Family::Sqlite),
+            cancelled: Arc::new(AtomicBool::new(false)),
+            deadline,
+        }))
+    }
+}
+
+struct SqliteSession {
+    connection: Connection,
+    dialect: Dialect,
+    cancelled: Arc<AtomicBool>,
+    deadline: Arc<Deadline>,
+}
+
+fn said(kind: ErrorKind, message: impl Into<String>) -> DbError {
+    DbError { source: "SQLite".into(), ..DbError::new(kind, message) }
+}
+
+/// What went wrong, by SQLite's code.
+fn failure(error: &rusqlite::Error) -> DbError {
+    let rusqlite::Error::SqliteFailure(code, message) = error else {
+        return said(ErrorKind::Statement, error.to_string());
+    };
+    let message = message.clone().unwrap_or_else(|| error.to_string());
+    let kind = match code.code {
+        ErrorCode::ConstraintViolation => ErrorKind::Constraint,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => ErrorKind::Busy,
+        ErrorCode::OperationInterrupted => ErrorKind::Cancelled,
+        ErrorCode::TypeMismatch | ErrorCode::TooBig => ErrorKind::Value,
+        ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::PermissionDenied => ErrorKind::Connect,
+        _ if message.starts_with("no such table") => ErrorKind::NoTable,
+        ErrorCode::Unknown | ErrorCode::ApiMisuse => ErrorKind::Statement,
+        _ => ErrorKind::Other,
+    };
+    DbError { native: code.extended_code, ..said(kind, message) }
+}
+
+/// When the statement in hand has to end: read by SQLite itself every few thousand steps.
+struct Deadline {
+    epoch: Instant,
+    /// Milliseconds after the epoch; 0: never.
+    at: AtomicU64,
+    late: AtomicBool,
+}
+
+impl Deadline {
+    fn over(&self) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        let over = at != 0 && self.epoch.elapsed().as_millis() as u64 >= at;
+        self.late.fetch_or(over, Ordering::Relaxed);
+        over
+    }
+}
+
+/// Ends the statement in hand when its time is over; dropping it lets the next one run as long as it needs.
+struct Clock(Arc<Deadline>);
+
+impl Clock {
+    fn start(deadline: &Arc<Deadline>, timeout: Option<Duration>) -> Clock {
+        let at = timeout.map_or(0, |t| (deadline.epoch.elapsed() + t).as_millis().max(1) as u64);
+        deadline.at.store(at, Ordering::Relaxed);
+        deadline.late.store(false, Ordering::Relaxed);
+        Clock(deadline.clone())
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> DbError {
+        let failure = failure(error);
+        match failure.kind {
+            ErrorKind::Cancelled if self.0.late.load(Ordering::Relaxed) => {
+                said(ErrorKind::Timeout, "the statement took longer than its timeout allows")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.0.at.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A cell in the form in which SQLite keeps it: dates and times as ISO text, decimals as numbers where a number of
+/// 64 bits holds them exactly, else as text.
+fn stored<'a>(cell: &Cell<'a>) -> ToSqlOutput<'a> {
+    let text = |text: String| ToSqlOutput::Owned(Owned::Text(text));
+    match cell {
+        Cell::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+        Cell::Bool(v) => ToSqlOutput::Borrowed(ValueRef::Integer((*v).into())),
+        Cell::Int(v) => ToSqlOutput::Borrowed(ValueRef::Integer(*v)),
+        Cell::UInt(v) => match i64::try_from(*v) {
+            Ok(v) => ToSqlOutput::Borrowed(ValueRef::Integer(v)),
+            Err(_) => text(v.to_string()),
+        },
+        Cell::Real(v) => ToSqlOutput::Borrowed(ValueRef::Real(*v)),
+        Cell::Decimal(v, scale) => decimal(*v, *scale),
+        Cell::Text(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
+        Cell::Bytes(v) => ToSqlOutput::Borrowed(ValueRef::Blob(v)),
+        Cell::Timestamp(ticks, _) => {
+            // Whole seconds need no fraction, whatever the type could hold.
+            let digits = match ticks.rem_euclid(10_000_000) {
+                0 => 0,
+                rest if rest % 10_000 == 0 => 3,
+                rest if rest % 10 == 0 => 6,
+                _ => 7,
+            };
+            text(cells::iso_text(&Cell::Timestamp(*ticks, digits)).unwrap_or_default())
+        }
+        other => text(cells::iso_text(other).unwrap_or_default()),
+    }
+}
+
+/// The largest integers of which a double holds every one: 2^53.
+const EXACT: i128 = 1 << 53;
+
+fn decimal<'a>(value: i128, scale: u8) -> ToSqlOutput<'a> {
+    let divisor = 10_i128.pow(u32::from(scale).min(38));
+    match i64::try_from(value / divisor) {
+        Ok(whole) if value % divisor == 0 => ToSqlOutput::Borrowed(ValueRef::Integer(whole)),
+        _ => {
+            let mut text = String::new();
+            cells::decimal_text(value, scale, &mut text);
+            match text.parse::<f64>() {
+                // Fifteen digits survive the way through a double.
+                Ok(real) if value.abs() < EXACT.min(1_000_000_000_000_000) => {
+                    ToSqlOutput::Borrowed(ValueRef::Real(real))
+                }
+                _ => ToSqlOutput::Owned(Owned::Text(text)),
+            }
+        }
+    }
+}
+
+/// Binds parameters: by place, or by name where they have names.
+fn bind(statement: &mut Statement<'_>, params: &[Param]) -> Outcome<()> {
+    let expected = statement.parameter_count();
+    for (at, param) in params.iter().enumerate() {
+        if matches!(param.direction, Direction::Output | Direction::ReturnValue) {
+            let name = param.name.as_deref().unwrap_or("?");
+            return Err(DbError::unsupported(format!("SQLite has no procedures, so {name} cannot be an output")));
+        }
+        let index = match &param.name {
+            Some(name) => {
+                let bare = name.trim_start_matches(['@', ':', '$']);
+                let spelled = ["@", ":", "$"].map(|sign| format!("{sign}{bare}"));
+                let found = spelled.iter().find_map(|n| statement.parameter_index(n).ok().flatten());
+                match found {
+                    Some(index) => index,
+                    // A name that the statement does not have: it has question marks, then the place counts.
+                    None if statement.parameter_name(at + 1).is_none() && at < expected => at + 1,
+                    None => continue,
+                }
+            }
+            None => at + 1,
+        };
+        if index > expected {
+            let message = format!("{} parameters are given, and the statement has {expected}", params.len());
+            return Err(said(ErrorKind::Statement, message));
+        }
+        let column = cells::one(&param.value, &param.data_type)?;
+        let cell = Cells::of(&column, &param.data_type)?.get(0);
+        statement.raw_bind_parameter(index, stored(&cell)).map_err(|e| failure(&e))?;
+    }
+    if params.iter().all(|p| p.name.is_none()) && params.len() < expected && !params.is_empty() {
+        let message = format!("the statement has {expected} parameters, and {} are given", params.len());
+        return Err(said(ErrorKind::Statement, message));
+    }
+    Ok(())
+}
+
+impl SqliteSession {
+    fn alive(&self) -> Outcome<()> {
+        match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(said(ErrorKind::Cancelled, "interrupted")),
+            false => Ok(()),
+        }
+    }
+
+    /// What the table's declaration says of its columns.
+    fn describe_table(&self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
+        let sql = format!(
+            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo({})",
+            literal(table.table())
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(|e| failure(&e))?;
+        let rows = statement.query_map([], |row| {
+            let (name, native): (String, String) = (row.get(0)?, row.get(1)?);
+            let (not_null, default, key, hidden): (bool, Option<String>, i64, i64) =
+                (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+            let row_id = key == 1 && native.eq_ignore_ascii_case("integer");
+            Ok(ColumnInfo {
+                name,
+                data_type: types::declared(&native).unwrap_or(DataType::NText),
+                nullable: Some(!not_null && key == 0),
+                native,
+                generated: row_id || hidden != 0,
+                default,
+            })
+        });
+        let columns: Result<Vec<ColumnInfo>, rusqlite::Error> = rows.map_err(|e| failure(&e))?.collect();
+        let columns = columns.map_err(|e| failure(&e))?;
+        if columns.is_empty() {
+            return Err(said(ErrorKind::NoTable, format!("no such table: {}", table.table())));
+        }
+        Ok(columns)
+    }
+
+    fn simple(&mut self, sql: &str) -> Outcome<()> {
+        self.connection.execute_batch(sql).map_err(|e| failure(&e))
+    }
+}
+
+/// A text literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl Session for SqliteSession {
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn server(&mut self) -> String {
+        format!("SQLite {}", rusqlite::version())
+    }
+
+    fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
+        self.alive()?;
+        let clock = Clock::start(&self.deadline, options.timeout);
+        let before = self.connection.total_changes();
+        let mut changes = false;
+        let mut batch = Batch::new(&self.connection, sql);
+        while let Some(mut statement) = batch.next().map_err(|e| clock.failure(&e))? {
+            changes |= !statement.readonly();
+            bind(&mut statement, params)?;
+            let mut rows = statement.raw_query();
+            while rows.next().map_err(|e| clock.failure(&e))?.is_some() {}
+        }
+        let rows = changes.then(|| self.connection.total_changes() - before);
+        let outputs = params.iter().map(|_| Value::Null).collect();
+        Ok(Executed { rows, outputs })
+    }
+
+    fn execute_rows(
+        &mut self,
+        sql: &str,
+        rows: &Rows,
+        types: &[DataType],
+        options: &StatementOptions,
+    ) -> Outcome<Vec<RowFailure>> {
+        self.alive()?;
+        let clock = Clock::start(&self.deadline, options.timeout);
+        let mut statement = self.connection.prepare_cached(sql).map_err(|e| clock.failure(&e))?;
+        if statement.parameter_count() != rows.columns.len() {
+            let (has, given) = (statement.parameter_count(), rows.columns.len());
+            return Err(said(
+                ErrorKind::Statement,
+                format!("the statement has {has} parameters, and {given} are given"),
+            ));
+        }
+        let cells = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
+        let mut failures = Vec::new();
+        for row in 0..rows.len {
+            for (at, column) in cells.iter().enumerate() {
+                statement.raw_bind_parameter(at + 1, stored(&column.get(row))).map_err(|e| clock.failure(&e))?;
+            }
+            let mut results = statement.raw_query();
+            let done = loop {
+                match results.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(clock.failure(&error)),
+                }
+            };
+            match done {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind, ErrorKind::Constraint | ErrorKind::Value | ErrorKind::Statement) => {
+                    failures.push(RowFailure { row, error });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(failures)
+    }
+
+    fn query<'s>(
+        &'s mut self,
+        sql: &str,
+        params: &[Param],
+        options: &StatementOptions,
+    ) -> Outcome<Box<dyn Cursor + 's>> {
+        self.alive()?;
+        let clock = Clock::start(&self.deadline, options.timeout);
+        cursor::open(&self.connection, sql, params, options, clock, self.cancelled.clone())
+    }
+
+    fn describe(&mut self, relation: &Relation<'_>) -> Outcome<Vec<ColumnInfo>> {
+        self.alive()?;
+        match relation {
+            Relation::Table(table) => self.describe_table(table),
+            Relation::Query(sql) => {
+                let mut batch = Batch::new(&self.connection, sql);
+                let mut columns = Vec::new();
+                // The first statement that yields rows is the one that is meant.
+                while let Some(statement) = batch.next().map_err(|e| failure(&e))? {
+                    columns = cursor::described(&statement);
+                    if !columns.is_empty() {
+                        break;
+                    }
+                }
+                Ok(columns)
+            }
+        }
+    }
+
+    fn loader<'s>(
+        &'s mut self,
+        table: &TableName,
+        columns: &[LoadColumn],
+        options: &LoadOptions,
+    ) -> Outcome<Box<dyn Loader + 's>> {
+        self.alive()?;
+        let known = self.describe_table(table)?;
+        loader::open(self, table, columns, &known, options)
+    }
+
+    fn begin(&mut self) -> Outcome<()> {
+        self.alive()?;
+        self.simple("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Outcome<()> {
+        self.simple("COMMIT")
+    }
+
+    fn rollback(&mut self) -> Outcome<()> {
+        self.simple("ROLLBACK")
+    }
+
+    fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    fn canceller(&self) -> Canceller {
+        let (handle, cancelled) = (self.connection.get_interrupt_handle(), self.cancelled.clone());
+        Canceller::new(move || {
+            cancelled.store(true, Ordering::Relaxed);
+            handle.interrupt();
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

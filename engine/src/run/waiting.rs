@@ -1,0 +1,293 @@
+//! Threads that may wait, and where they meet the drivers, which never do.
+//!
+//! ```text
+//! a source that waits:   own thread ── send ──▶ Handover ── poll_receive ──▶ Fetch::fetch on the pool
+//! a sink that waits:     Commit::commit on the pool ── offer ──▶ Handover ── receive ──▶ own thread
+//! ```
+
+use super::services::{CancelHook, CancelToken, Services};
+use crate::diag::{Error, Owner, Result};
+use crate::flow::{Step, Waker};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// A thread of a component's own. Dropping it does not wait for the thread; [`OwnThread::join`] does.
+#[derive(Debug)]
+pub struct OwnThread(JoinHandle<Result<()>>);
+
+impl OwnThread {
+    /// Waits until the thread ended.
+    ///
+    /// # Errors
+    /// What its work said; an internal error if it panicked.
+    pub fn join(self) -> Result<()> {
+        self.0.join().unwrap_or_else(|_| Err(Error::internal("a thread ended in a panic")))
+    }
+
+    /// Whether the thread ended.
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Services {
+    /// Runs `work` on a thread of its own, which may wait. A panic becomes an internal error. `work` is expected to end
+    /// when the run is cancelled: it reads the token, or [`CancelToken::on_cancel`] interrupts what it waits for.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn own_thread(&self, name: &str, work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<OwnThread> {
+        let guarded = move || {
+            let done = catch_unwind(AssertUnwindSafe(work));
+            done.unwrap_or_else(|_| Err(Error::internal("a thread that waits for others panicked")))
+        };
+        // Names of threads are cut to 15 bytes by some systems.
+        let handle = std::thread::Builder::new().name(format!("dtsx-{name}")).spawn(guarded);
+        let cannot = |e| Error::new(Owner::Environment, None, format!("cannot start a thread: {e}"));
+        handle.map(OwnThread).map_err(cannot)
+    }
+}
+
+/// A bounded queue between a thread that waits and a driver that does not. Each side closes it when it goes away; a
+/// failure of one side reaches the other as its error.
+pub struct Handover<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    /// No more items come.
+    ended: bool,
+    /// Nobody takes items any more.
+    abandoned: bool,
+    failure: Option<Error>,
+    /// The driver to wake when items, room or the end come.
+    waker: Option<Waker>,
+}
+
+impl<T> Clone for Handover<T> {
+    fn clone(&self) -> Self {
+        Handover { shared: self.shared.clone() }
+    }
+}
+
+impl<T: Send + 'static> Handover<T> {
+    /// A queue of at most `capacity` items (at least one).
+    pub fn new(capacity: usize) -> Handover<T> {
+        let state = State { items: VecDeque::new(), ended: false, abandoned: false, failure: None, waker: None };
+        Handover {
+            shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), capacity: capacity.max(1) }),
+        }
+    }
+
+    /// Ends the waiting of either side when the run is cancelled, for as long as the guard lives.
+    pub fn cancelled_by(&self, cancel: &CancelToken) -> CancelHook {
+        let other = self.clone();
+        cancel.on_cancel(move || other.fail(Error::cancelled()))
+    }
+
+    /// Puts an item in, waiting for room. For threads that may wait.
+    ///
+    /// # Errors
+    /// What the other side failed with; cancelled, if nobody takes items any more.
+    pub fn send(&self, item: T) -> Result<()> {
+        let mut state = self.state();
+        while state.items.len() >= self.shared.capacity && !state.abandoned && state.failure.is_none() {
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        if state.abandoned {
+            return Err(Error::cancelled());
+        }
+        state.items.push_back(item);
+        self.tell(state);
+        Ok(())
+    }
+
+    /// Takes the next item, waiting for one; None at the end. For threads that may wait.
+    ///
+    /// # Errors
+    /// What the other side failed with.
+    pub fn receive(&self) -> Result<Option<T>> {
+        let mut state = self.state();
+        loop {
+            if let Some(failure) = &state.failure {
+                return Err(failure.clone());
+            }
+            if let Some(item) = state.items.pop_front() {
+                self.tell(state);
+                return Ok(Some(item));
+            }
+            if state.ended {
+                return Ok(None);
+            }
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes the next item, if there is one. For drivers.
+    ///
+    /// # Errors
+    /// What the other side failed with.
+    pub fn poll_receive(&self, waker: &Waker) -> Result<Step<T>> {
+        let mut state = self.state();
+        if let Some(item) = state.items.pop_front() {
+            self.tell(state);
+            return Ok(Step::More(item));
+        }
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        if state.ended {
+            return Ok(Step::Done);
+        }
+        state.waker = Some(waker.clone());
+        Ok(Step::Parked)
+    }
+
+    /// Puts an item in, if there is room; else gives it back, to be offered again when the waker was called. For drivers.
+    ///
+    /// # Errors
+    /// What the other side failed with.
+    pub fn offer(&self, item: T, waker: &Waker) -> Result<Option<T>> {
+        let mut state = self.state();
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        if state.abandoned {
+            return Err(Error::cancelled());
+        }
+        if state.items.len() >= self.shared.capacity {
+            state.waker = Some(waker.clone());
+            return Ok(Some(item));
+        }
+        state.items.push_back(item);
+        self.tell(state);
+        Ok(None)
+    }
+
+    /// Says that no more items come.
+    pub fn end(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        self.tell(state);
+    }
+
+    /// Says that nobody takes items any more; what is in the queue is dropped.
+    pub fn abandon(&self) {
+        let mut state = self.state();
+        state.abandoned = true;
+        let dropped = std::mem::take(&mut state.items);
+        self.tell(state);
+        drop(dropped);
+    }
+
+    /// Says that one side failed: the other is told. The first failure counts.
+    pub fn fail(&self, error: Error) {
+        let mut state = self.state();
+        state.failure.get_or_insert(error);
+        self.tell(state);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells both sides that something changed.
+    fn tell(&self, mut state: MutexGuard<'_, State<T>>) {
+        let waker = state.waker.take();
+        drop(state);
+        self.shared.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunOptions;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn services() -> Services {
+        Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap()
+    }
+
+    #[test]
+    fn items_pass_in_order_and_the_end_follows() {
+        let queue = Handover::new(2);
+        let sender = queue.clone();
+        let thread = services().own_thread("t", move || {
+            (0..100).try_for_each(|n| sender.send(n))?;
+            sender.end();
+            Ok(())
+        });
+        let mut taken = Vec::new();
+        let waker = Waker::new(|| {});
+        loop {
+            match queue.poll_receive(&waker).unwrap() {
+                Step::More(n) => taken.push(n),
+                Step::Parked => std::thread::yield_now(),
+                Step::Done => break,
+            }
+        }
+        assert_eq!(taken, (0..100).collect::<Vec<_>>());
+        thread.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_item_back_and_wakes_when_there_is_room() {
+        let queue = Handover::new(1);
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = woken.clone();
+        let waker = Waker::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(queue.offer(1, &waker).unwrap(), None);
+        assert_eq!(queue.offer(2, &waker).unwrap(), Some(2));
+        assert_eq!(queue.receive().unwrap(), Some(1));
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+        assert_eq!(queue.offer(2, &waker).unwrap(), None);
+        queue.end();
+        assert_eq!((queue.receive().unwrap(), queue.receive().unwrap()), (Some(2), None));
+    }
+
+    #[test]
+    fn failures_panics_and_cancelling_reach_the_other_side() {
+        let queue: Handover<i32> = Handover::new(1);
+        queue.fail(Error::internal("broken"));
+        assert_eq!(queue.send(1).unwrap_err().message(), "broken");
+        let services = services();
+        let thread = services.own_thread("t", || {
+            let nothing: Option<i32> = None;
+            nothing.map(|_| ()).unwrap();
+            Ok(())
+        });
+        assert_eq!(thread.unwrap().join().unwrap_err().owner(), Owner::Internal);
+        let waiting: Handover<i32> = Handover::new(1);
+        let _guard = waiting.cancelled_by(&services.cancel);
+        let receiver = waiting.clone();
+        let thread = services.own_thread("t", move || receiver.receive().map(|_| ())).unwrap();
+        services.cancel.cancel();
+        assert_eq!(thread.join().unwrap_err().owner(), Owner::Cancelled);
+    }
+
+    #[test]
+    fn a_sender_without_receiver_ends() {
+        let queue = Handover::new(1);
+        queue.send(1).unwrap();
+        queue.abandon();
+        assert_eq!(queue.send(2).unwrap_err().owner(), Owner::Cancelled);
+    }
+}
