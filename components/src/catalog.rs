@@ -6,7 +6,8 @@
 use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
 use crate::sources::flat_file;
 use crate::transforms::{
-    character_map, conditional_split, copy_column, data_conversion, derived_column, multicast, row_count, union_all,
+    character_map, conditional_split, copy_column, data_conversion, derived_column, export_column, import_column,
+    multicast, row_count, union_all,
 };
 use dtsx_engine::control::{EnumeratorKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -25,6 +26,8 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &conditional_split::ConditionalSplit,
     &multicast::Multicast,
     &union_all::UnionAll,
+    &import_column::ImportColumn,
+    &export_column::ExportColumn,
 ];
 
 /// Components without outputs, other than error outputs.

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocking;
 pub(crate) mod files;
+pub(crate) mod ordered;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;
