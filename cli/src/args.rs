@@ -1,7 +1,7 @@
 //! The arguments of `dtsx`.
 
 use crate::output::{Failure, Out, complain};
-use crate::{check, explain, read, run, save};
+use crate::{check, eval, explain, functions, read, run, save};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dtsx::{ExitCode, OpenOptions, Package, RunOptions, Tap};
 use std::ffi::OsString;
@@ -30,6 +30,10 @@ enum Command {
     Read(ReadArgs),
     /// Read a package and write it again, in the format that it has or a newer one
     Save(SaveArgs),
+    /// Evaluate an expression over values given here; print its type and value
+    Eval(EvalArgs),
+    /// The reference of the functions of expressions
+    Functions(FunctionsArgs),
 }
 
 /// What is set about a package from outside.
@@ -227,6 +231,48 @@ pub struct SaveArgs {
     pub password: Option<String>,
 }
 
+/// `dtsx eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The expression: 'UPPER([Name]) + @[User::Suffix]'
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    pub expression: String,
+    /// A variable: User::X=abc is a String, User::X:Int32=5 has the type said; types are those of packages (Int32, Double,
+    /// Boolean, DateTime …)
+    #[arg(long, value_name = "NAME[:TYPE]=VALUE", value_parser = variable)]
+    pub var: Vec<NamedValue>,
+    /// A column: Name:DT_WSTR(20)=Ann, Price:DT_NUMERIC(10,2)=19.90; without =VALUE it is NULL
+    #[arg(long, value_name = "NAME:TYPE[=VALUE]", value_parser = column)]
+    pub column: Vec<NamedValue>,
+    /// Locale of texts, by its Windows LCID
+    #[arg(long, value_name = "LCID", default_value_t = 1033)]
+    pub locale: u32,
+    /// text for people, json one object
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EventFormat,
+}
+
+/// A name with a type and a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedValue {
+    /// The name.
+    pub name: String,
+    /// Its type, as written.
+    pub data_type: String,
+    /// Its value, as written; None: NULL.
+    pub value: Option<String>,
+}
+
+/// `dtsx functions`.
+#[derive(Debug, Args)]
+pub struct FunctionsArgs {
+    /// The function [default: all]
+    pub name: Option<String>,
+    /// text for people, json one object a function and line
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EventFormat,
+}
+
 /// All of `dtsx`: arguments (the program's name first) to exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -244,6 +290,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Read(args) => read::run(args, &mut out),
         Command::Save(args) => save::run(args),
+        Command::Eval(args) => eval::run(args, &mut out),
+        Command::Functions(args) => functions::run(args, &mut out),
     };
     let result = result.and_then(|code| out.finish().map(|()| code).map_err(Failure::from));
     result.unwrap_or_else(|failure| complain(&failure))
@@ -265,6 +313,36 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// `User::X:Int32=5`, `@[User::X]=abc`. Without a type it is a String.
+fn variable(text: &str) -> Result<NamedValue, String> {
+    let (left, value) = assignment(text).map_err(|_| "expected NAME=VALUE or NAME:TYPE=VALUE".to_owned())?;
+    // A single colon after the last double one is that of the type.
+    let namespace = left.rfind("::").map_or(0, |at| at + 2);
+    let (name, data_type) = match left[namespace..].find(':') {
+        Some(at) => (&left[..namespace + at], &left[namespace + at + 1..]),
+        None => (left.as_str(), "String"),
+    };
+    let name = name.strip_prefix('@').unwrap_or(name);
+    let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    Ok(NamedValue { name: name.to_owned(), data_type: data_type.to_owned(), value: Some(value) })
+}
+
+/// `Name:DT_WSTR(20)=Ann`, `[My Name]:DT_I4`. The type begins with the first `:DT_`.
+fn column(text: &str) -> Result<NamedValue, String> {
+    let expected = "expected NAME:TYPE=VALUE, as in Name:DT_WSTR(20)=Ann; without =VALUE it is NULL";
+    let at = text.to_ascii_uppercase().find(":DT_").ok_or(expected)?;
+    let (name, rest) = (&text[..at], &text[at + 1..]);
+    let (data_type, value) = match rest.split_once('=') {
+        Some((data_type, value)) => (data_type, Some(value.to_owned())),
+        None => (rest, None),
+    };
+    let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    if name.is_empty() {
+        return Err(expected.to_owned());
+    }
+    Ok(NamedValue { name: name.to_owned(), data_type: data_type.to_owned(), value })
 }
 
 /// `TASK PATH;Paths[component.output]=FILE`.
@@ -339,6 +417,35 @@ mod tests {
         assert_eq!(parsed.file, PathBuf::from("/tmp/a=b.csv"));
         for text in ["", "x=y", r"\Package\T;Paths[a.b]", r"\Package\T;Paths[a.b]=", ";Paths[a.b]=f"] {
             assert!(tap(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_have_a_name_a_type_and_perhaps_a_value() {
+        let named = |name: &str, data_type: &str, value: Option<&str>| {
+            Ok(NamedValue { name: name.into(), data_type: data_type.into(), value: value.map(str::to_owned) })
+        };
+        for (text, expected) in [
+            ("User::X=a=b", named("User::X", "String", Some("a=b"))),
+            ("User::X:Int32=5", named("User::X", "Int32", Some("5"))),
+            ("X:DateTime=2024-01-31 10:00", named("X", "DateTime", Some("2024-01-31 10:00"))),
+            ("@[$Package::P]=", named("$Package::P", "String", Some(""))),
+        ] {
+            assert_eq!(variable(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("Name:DT_WSTR(20)=Ann", named("Name", "DT_WSTR(20)", Some("Ann"))),
+            ("[My: Name]:dt_numeric(10,2)=-1.5", named("My: Name", "dt_numeric(10,2)", Some("-1.5"))),
+            ("Name:DT_I4", named("Name", "DT_I4", None)),
+            ("Name:DT_WSTR(5)=", named("Name", "DT_WSTR(5)", Some(""))),
+        ] {
+            assert_eq!(column(text), expected, "{text}");
+        }
+        for text in ["", "User::X", "=5"] {
+            assert!(variable(text).is_err(), "{text}");
+        }
+        for text in ["", "Name=5", "Name:WSTR=5", ":DT_I4=5"] {
+            assert!(column(text).is_err(), "{text}");
         }
     }
 

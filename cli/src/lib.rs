@@ -6,7 +6,9 @@
 pub mod args;
 pub mod check;
 pub mod dtexec;
+pub mod eval;
 pub mod explain;
+pub mod functions;
 pub mod json;
 pub mod options;
 pub mod output;

@@ -1,6 +1,7 @@
 //! Standard output and standard error: buffers, broken pipes, findings with their source lines.
 
-use dtsx::{ExitCode, Finding, Severity};
+use dtsx::expressions::ExprError;
+use dtsx::{ExitCode, Finding, Place, Severity, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
     SpanContents,
@@ -159,6 +160,24 @@ pub fn shown(finding: &Finding, file: &str, text: &str, look: Look) -> String {
     }
 }
 
+/// What is wrong with an expression: the line with the place marked, the code, what would be legal.
+pub fn expression_error(error: &ExprError, look: Look) -> String {
+    let finding = Finding {
+        code: Some(error.code),
+        message: error.message.clone(),
+        place: Place::find(
+            Span { start: error.span.start as u32, end: error.span.end.max(error.span.start) as u32 },
+            &error.text,
+        ),
+        ..Finding::error("")
+    };
+    let mut out = shown(&finding, "expression", &error.text, look);
+    if !error.expected.is_empty() {
+        out.push_str(&format!("  expected: {}\n", error.expected.join(", ")));
+    }
+    out
+}
+
 #[derive(Debug)]
 struct Report<'a> {
     finding: &'a Finding,
@@ -275,7 +294,7 @@ impl SourceCode for Excerpt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dtsx::{Code, Place, Span};
+    use dtsx::Code;
 
     fn finding(text: &str, needle: &str) -> Finding {
         let start = text.find(needle).unwrap() as u32;

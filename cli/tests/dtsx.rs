@@ -144,6 +144,60 @@ fn settings_that_fit_nothing_are_6() {
     assert_eq!(ran.code, 6, "{}", ran.stderr);
 }
 
+#[test]
+fn expressions_have_a_type_and_a_value() {
+    for (arguments, expected) in [
+        (&["UPPER(\"a\") + (DT_WSTR,4)7"][..], "type   DT_WSTR(5)\nvalue  \"A7\"\n"),
+        (&["-3 + @[User::A]", "--var", "User::A:Int32=-1"], "type   DT_I4\nvalue  -4\n"),
+        (&["@A + \"\\n\"", "--var", "User::A=b=c"], "type   DT_WSTR(4)\nvalue  \"b=c\\n\"\n"),
+        (&["Price * 2", "--column", "Price:DT_NUMERIC(10,2)=19.90"], "type   DT_NUMERIC(21,2)\nvalue  39.80\n"),
+        (&["[My Name]", "--column", "[My Name]:DT_STR(20,1252)"], "type   DT_WSTR(20)\nvalue  NULL\n"),
+        (&["YEAR((DT_DATE)\"31.12.2024\")", "--locale", "1031"], "type   DT_I4\nvalue  2024\n"),
+        (
+            &["(DT_NUMERIC,5,2)1", "--format", "json"],
+            "{\"type\":\"DT_NUMERIC\",\"precision\":5,\"scale\":2,\"value\":\"1.00\",\"warnings\":[]}\n",
+        ),
+    ] {
+        let ran = dtsx(&[&["eval"], arguments].concat());
+        assert_eq!((ran.code, ran.stderr.as_str(), ran.stdout.as_str()), (0, "", expected), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_expression_is_1_and_shown_with_its_place() {
+    let ran = dtsx(&["eval", "1 +\n  LEN(i)", "--column", "i:DT_I4=4"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    for part in ["0xC0047089 DTS_E_EXPREVALPARAMTYPEMISMATCH", "expression:2:7", "LEN(i)", "expected: LEN(text)"] {
+        assert!(ran.stderr.contains(part), "no {part:?} in\n{}", ran.stderr);
+    }
+    let ran = dtsx(&["eval", "1 / @N", "--var", "N:Int32=0", "--format", "json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    for part in ["\"code\":\"0xC004707B\"", "\"line\":1,\"column\":1,\"text\":\"1 / @N\""] {
+        assert!(ran.stdout.contains(part), "no {part:?} in\n{}", ran.stdout);
+    }
+    for arguments in [
+        &["eval"][..],
+        &["eval", "x", "--var", "x"],
+        &["eval", "x", "--var", "x:Int32=y"],
+        &["eval", "x", "--column", "x=1"],
+        &["eval", "x", "--column", "x:DT_WSTR(2)=abc"],
+    ] {
+        assert_eq!(dtsx(arguments).code, 6, "{arguments:?}");
+    }
+}
+
+#[test]
+fn functions_are_explained() {
+    let ran = dtsx(&["functions", "left"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("LEFT(text, length)\n    The first characters of a text"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("  ->  error 0xC00470E7\n"), "{}", ran.stdout);
+    let ran = dtsx(&["functions", "--format", "json"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 39));
+    assert!(ran.stdout.lines().all(|line| line.starts_with("{\"name\":\"") && line.ends_with('}')));
+    assert_eq!(dtsx(&["functions", "coalesce"]).code, 6);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_cancels() {

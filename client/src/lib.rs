@@ -19,7 +19,7 @@
 //! This crate knows nothing of argument syntax, sockets or other languages, and it prints nothing. What a package *is*
 //! belongs to `dtsx-loader`, what runs to `dtsx-engine`; here they meet, in one private module.
 //!
-//! Start reading at [`Package`], then [`Execution`].
+//! Start reading at [`Package`], then [`Execution`]; [`expressions`] is for expressions on their own.
 
 #![warn(missing_docs)]
 
@@ -28,6 +28,7 @@ mod counts;
 mod error;
 mod event;
 mod execution;
+pub mod expressions;
 pub mod ffi;
 mod listen;
 mod package;

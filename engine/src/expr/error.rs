@@ -5,6 +5,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Stands in a message for the text that is meant, where that is not known yet: [`ExprError::within`] puts it in.
+pub(crate) const HERE: &str = "\u{1}";
+
 /// An expression that cannot be read, typed or computed: the SSIS code, a message, the place in the text, and what
 /// would have been legal there.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,9 @@ impl ExprError {
     pub(crate) fn within(mut self, text: &str) -> ExprError {
         if self.text.is_empty() {
             self.text = Arc::from(text);
+            if self.message.contains(HERE) {
+                self.message = self.message.replace(HERE, text.get(self.span.clone()).unwrap_or(text));
+            }
         }
         self
     }

@@ -1,6 +1,6 @@
 //! Computes what is constant while an expression is compiled.
 
-use super::error::ExprError;
+use super::error::{ExprError, HERE};
 use super::eval::{Frame, eval};
 use super::kernels::datum::Datum;
 use super::program::EvalContext;
@@ -55,7 +55,7 @@ pub(crate) fn fold(node: Typed, cx: &EvalContext, on_fault: OnFault) -> Result<T
         None => Ok(constant(node, value)),
         // A variable may have another value when it matters: a package is validated before anything sets one.
         Some(_) if on_fault == OnFault::Keep || node.variable => Ok(node),
-        Some(fault) => Err(rejected(&node, fault.code)),
+        Some(fault) => Err(rejected(&node, fault.code, Typed::constant_integer)),
     }
 }
 
@@ -63,21 +63,43 @@ fn constant(node: Typed, value: Value) -> Typed {
     Typed { op: Op::Const(value), fallible: false, pure: true, columns: Vec::new(), ..node }
 }
 
-/// The error of a constant that cannot be computed.
-fn rejected(node: &Typed, code: Code) -> ExprError {
+/// The error of a node whose value cannot be computed; `integer` gives the value of its arguments where it is known.
+pub(crate) fn rejected(node: &Typed, code: Code, integer: impl Fn(&Typed) -> Option<i64>) -> ExprError {
     let ty = node.ty.name();
     let message = match (&node.op, code) {
         (Op::Call(def, _), codes::DTS_E_EXPREVALFUNCTIONOVERFLOW) => code.message(&[&def.name, &ty]),
+        (Op::Call(def, _), codes::DTS_E_EXPREVALFUNCTIONCOMPUTEFAILED) => code.message(&[&def.name, &code.0]),
         (Op::Call(def, args), _) => {
-            let number = args.iter().rev().find_map(Typed::constant_integer).unwrap_or_default();
-            code.message(&[&number, &def.name])
+            let at = if code == codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX { 1 } else { args.len().max(1) - 1 };
+            code.message(&[&args.get(at).and_then(integer).unwrap_or_default(), &def.name])
         }
         (Op::Cast(x), _) => code.message(&[&x.ty.name(), &ty]),
         (Op::Binary(op, parts), codes::DTS_E_EXPREVALBINARYOPNUMERICOVERFLOW) => {
             code.message(&[&op.symbol(), &parts[0].ty.name(), &parts[1].ty.name()])
         }
         (Op::Binary(op, _), codes::DTS_E_EXPREVALBINARYOPOVERFLOW) => code.message(&[&op.symbol(), &ty]),
-        _ => code.message(&[&"", &ty]),
+        _ => code.message(&[&HERE, &ty]),
     };
-    ExprError::new(code, node.span.clone(), &[]).saying(message)
+    let error = ExprError::new(code, node.span.clone(), &[]).saying(message);
+    match wanted(code) {
+        "" => error,
+        wanted => error.expecting(&[wanted]),
+    }
+}
+
+/// What would have been computed.
+fn wanted(code: Code) -> &'static str {
+    match code {
+        codes::DTS_E_EXPREVALDIVBYZERO => "a divisor other than 0",
+        codes::DTS_E_EXPREVALBINARYOPOVERFLOW | codes::DTS_E_EXPREVALUNARYOPOVERFLOW => {
+            "operands of a larger type: cast them"
+        }
+        codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX => "a start from 1",
+        codes::DTS_E_EXPREVALFNFINDSTRINGINVALIDOCCURRENCECOUNT => "an occurrence from 1",
+        codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDLENGTH | codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH => "a length from 0",
+        codes::DTS_E_EXPREVALFNREPLICATEINVALIDREPEATCOUNT => "a count from 0",
+        codes::DTS_E_EXPREVALSQRTINVALIDPARAM => "a number from 0",
+        codes::DTS_E_EXPREVALLNINVALIDPARAM | codes::DTS_E_EXPREVALLOGINVALIDPARAM => "a number above 0",
+        _ => "",
+    }
 }

@@ -9,6 +9,7 @@
 //! Start reading at [`compile`], then the rules of types in `typing` and `promote`, then [`functions`].
 
 mod ast;
+mod blame;
 mod error;
 mod eval;
 mod fold;

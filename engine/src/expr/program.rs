@@ -2,14 +2,17 @@
 
 use super::Environment;
 use super::ast::Ast;
+use super::blame::blame;
 use super::error::ExprError;
 use super::eval::{Frame, eval};
+use super::fold::rejected;
+use super::kernels::datum::Datum;
 use super::kernels::merge::labelled;
 use super::parser::{parse, parse_assignment};
 use super::typed::{Op, Typed};
 use super::typing;
 use crate::batch::Faults;
-use crate::diag::{Code, Diagnostic, Error, Result, codes};
+use crate::diag::{Diagnostic, Error, Result, codes};
 use crate::types::convert::CastOptions;
 use crate::types::scalar::value_at;
 use crate::types::{DataType, MAX_WSTR_UNITS, Value};
@@ -156,14 +159,7 @@ impl Program {
     /// # Errors
     /// Only defects: a slot that is not there or an array of another type than its column.
     pub fn eval(&self, columns: &[ArrayRef], rows: usize, cx: &EvalContext) -> Result<(ArrayRef, Faults)> {
-        let columns = self
-            .slots
-            .iter()
-            .map(|slot| match columns.get(*slot) {
-                Some(column) if column.len() == rows => Ok(column.clone()),
-                _ => Err(Error::internal(format!("expression: no column of {rows} rows in slot {slot}"))),
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let columns = self.bound(columns, rows)?;
         let mut faults = Faults::new();
         let datum = eval(&self.root, &Frame { columns: &columns, rows, cx }, &mut faults)?;
         let array = labelled(&datum.into_array(&self.root.ty, rows)?, &self.root.ty);
@@ -189,20 +185,39 @@ impl Program {
             let code = codes::DTS_E_EXPREVALNOINPUTCOLUMNCOLLECTIONFORCOLUMNNAME;
             return Err(ExprError::new(code, 0..self.text.len(), &[&self.text]).within(&self.text));
         }
-        let fail = |code: Code| {
-            let message = code.message(&[&self.text, &self.root.ty.name()]);
-            ExprError::new(code, self.root.span.clone(), &[]).saying(message).within(&self.text)
+        self.eval_one(&[], cx)
+    }
+
+    /// Evaluates the expression for one row; `columns` holds an array of one row for every slot.
+    ///
+    /// # Errors
+    /// A value that cannot be computed: the code, and the part of the expression that fails.
+    pub fn eval_one(&self, columns: &[ArrayRef], cx: &EvalContext) -> Result<Value, ExprError> {
+        let fail = |e: Error| {
+            let code = e.code().unwrap_or(codes::DTS_E_EXPREVALCOMPUTEFAILED);
+            ExprError::new(code, self.root.span.clone(), &[]).saying(e.to_string()).within(&self.text)
         };
-        let internal = |e: Error| fail(e.code().unwrap_or(codes::DTS_E_EXPREVALCOMPUTEFAILED)).saying(e.to_string());
+        let columns = self.bound(columns, 1).map_err(fail)?;
+        let frame = Frame { columns: &columns, rows: 1, cx };
         let mut faults = Faults::new();
-        let datum = eval(&self.root, &Frame { columns: &[], rows: 1, cx }, &mut faults).map_err(internal)?;
+        let datum = eval(&self.root, &frame, &mut faults).map_err(fail)?;
         if let Some(fault) = faults.first() {
-            return Err(fail(fault.code));
+            // What a clock gave may not fail twice: then the whole is to blame.
+            let error = blame(&self.root, &frame).unwrap_or_else(|| rejected(&self.root, fault.code, |_| None));
+            return Err(error.within(&self.text));
         }
-        let array = match datum {
-            super::kernels::datum::Datum::Scalar(value) => return Ok(value),
-            array => array.into_array(&self.root.ty, 1).map_err(internal)?,
-        };
-        value_at(&array, &self.root.ty, 0).map_err(internal)
+        match datum {
+            Datum::Scalar(value) => Ok(value),
+            Datum::Array(array) => value_at(&array, &self.root.ty, 0).map_err(fail),
+        }
+    }
+
+    /// The arrays of the program's slots.
+    fn bound(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        let bound = self.slots.iter().map(|slot| match columns.get(*slot) {
+            Some(column) if column.len() == rows => Ok(column.clone()),
+            _ => Err(Error::internal(format!("expression: no column of {rows} rows in slot {slot}"))),
+        });
+        bound.collect()
     }
 }

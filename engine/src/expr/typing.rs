@@ -461,7 +461,7 @@ impl Typer<'_> {
 fn find(name: &str, args: usize, e: &Expr) -> Result<&'static FunctionDef, ExprError> {
     let Some(def) = functions::find(name) else {
         let code = codes::DTS_E_EXPREVALINVALIDFUNCTION;
-        return Err(ExprError::new(code, e.span.clone(), &[&name]));
+        return Err(ExprError::new(code, e.span.clone(), &[&name]).expecting(&functions::similar(name)));
     };
     if args == def.arity {
         return Ok(def);

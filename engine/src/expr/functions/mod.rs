@@ -148,6 +148,30 @@ pub(crate) fn find(name: &str) -> Option<&'static FunctionDef> {
     FUNCTIONS.iter().find(|f| f.name.eq_ignore_ascii_case(name))
 }
 
+/// The functions whose names are at most two letters off, or continue it, for whoever mistyped one.
+pub(crate) fn similar(name: &str) -> Vec<&'static str> {
+    let name = name.to_ascii_uppercase();
+    let near = |f: &&FunctionDef| distance(&name, f.name) <= 2 || name.len() >= 3 && f.name.starts_with(&name);
+    let mut found: Vec<&str> = FUNCTIONS.iter().filter(near).map(|f| f.name).collect();
+    found.sort_by_key(|found| distance(&name, found));
+    found
+}
+
+/// Letters to insert, delete or change between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// The arguments of a call that is being typed.
 pub(crate) struct Args<'a> {
     pub def: &'static FunctionDef,

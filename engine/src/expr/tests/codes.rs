@@ -218,6 +218,38 @@ fn assignments_name_their_variable() {
 }
 
 #[test]
+fn what_cannot_be_computed_points_at_the_part_that_fails() {
+    let names = Names {
+        variables: vec![
+            ("zero", DataType::I4, Value::I4(0)),
+            ("n", DataType::I4, Value::I4(-2)),
+            ("s", DataType::WStr { len: 0 }, Value::text("abc")),
+        ],
+        ..Names::default()
+    };
+    for (text, place, said) in [
+        ("1 + 10 / @zero * 2", "10 / @zero", "evaluates to zero in the expression \"10 / @zero\""),
+        ("LEN(SUBSTRING(@s, @n, 1)) > 1", "SUBSTRING(@s, @n, 1)", "The start index -2 is not valid"),
+        ("@n < 0 ? LEFT(@s, @n) : @s", "LEFT(@s, @n)", "The length -2 specified for function \"LEFT\""),
+        ("@zero != 0 && 1 / @zero > 1 || SQRT(@n) > 1", "SQRT(@n)", "SQRT cannot operate on negative"),
+        ("@s + (DT_WSTR,5)(DT_I4)@s", "(DT_I4)@s", "type cast"),
+        ("SUBSTRING(\"abc\",0,1)", "SUBSTRING(\"abc\",0,1)", "The start index 0 is not valid"),
+    ] {
+        let error = compile(text, &names).and_then(|p| p.eval_row(&cx())).unwrap_err();
+        assert_eq!(&text[error.span.clone()], place, "{text}");
+        assert!(error.message.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn names_of_functions_that_are_almost_right_are_offered() {
+    for (text, first) in [("SUBSTR(\"a\",1,1)", "SUBSTRING"), ("Lenn(\"a\")", "LEN"), ("UPER(\"a\")", "UPPER")] {
+        assert_eq!(compile(text, &names()).unwrap_err().expected.first().map(String::as_str), Some(first), "{text}");
+    }
+    assert!(compile("COALESCE(1,2)", &names()).unwrap_err().expected.is_empty());
+}
+
+#[test]
 fn errors_show_the_place_and_what_would_be_legal() {
     let error = compile("1 +\n  LEN(i)", &names()).unwrap_err();
     assert_eq!(error.position(), (2, 7));
