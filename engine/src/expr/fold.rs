@@ -73,6 +73,10 @@ pub(crate) fn rejected(node: &Typed, code: Code, integer: impl Fn(&Typed) -> Opt
             let at = if code == codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX { 1 } else { args.len().max(1) - 1 };
             code.message(&[&args.get(at).and_then(integer).unwrap_or_default(), &def.name])
         }
+        // The message of the code names no types.
+        (Op::Cast(x), codes::DTS_E_EXPREVALSTATIC_CASTFAILED) => {
+            format!("{} from {} to {ty}.", code.template().trim_end_matches('.'), x.ty.name())
+        }
         (Op::Cast(x), _) => code.message(&[&x.ty.name(), &ty]),
         (Op::Binary(op, parts), codes::DTS_E_EXPREVALBINARYOPNUMERICOVERFLOW) => {
             code.message(&[&op.symbol(), &parts[0].ty.name(), &parts[1].ty.name()])

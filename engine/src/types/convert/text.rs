@@ -172,7 +172,7 @@ pub(super) fn read(cx: &mut Cx, array: &ArrayRef, to: &DataType) -> Result<Array
             if fast { fast::timestamp(text(i)) } else { parse::parse_timestamp_strict(text(i)) }
         })?,
         DataType::FileTime => dates::from_ticks(cx, array, to, |i| {
-            if fast { fast::timestamp(text(i)) } else { parse::parse_filetime(text(i)) }
+            if fast { fast::timestamp(text(i)) } else { parse::parse_filetime(text(i), locale) }
         })?,
         DataType::DbTimeStampOffset { .. } => dates::offsets(cx, array, to, |i| {
             if fast { fast::timestamp_offset(text(i)) } else { parse::parse_offset(text(i)) }

@@ -226,18 +226,19 @@ pub fn parse_offset(text: &[u8]) -> Result<(i64, i16), ParseError> {
     Ok((ticks, offset))
 }
 
-/// DT_FILETIME as it is written, `yyyy-mm-dd hh:mm:ss:fff`; a point before the fraction, or no fraction, do as well.
+/// DT_FILETIME as it is written, `yyyy-mm-dd hh:mm:ss:fff`; a point before the fraction, or no fraction, do as well; else
+/// whatever a DT_DBTIMESTAMP is read from (unconfirmed: a package casts `"12:00:01"`, so the strict form cannot be all).
 ///
 /// # Errors
-/// [`ParseError::Syntax`].
-pub fn parse_filetime(text: &[u8]) -> Result<i64, ParseError> {
+/// What is wrong with the text.
+pub fn parse_filetime(text: &[u8], locale: &Locale) -> Result<i64, ParseError> {
     let text = trim(text);
     if let Some((head, [b':', millis @ ..])) = text.split_first_chunk::<19>() {
         let ticks = iso_timestamp(head).ok_or(ParseError::Syntax)?;
         let fraction = fraction(millis).ok_or(ParseError::Syntax)?;
         return Ok(ticks + fraction as i64);
     }
-    parse_timestamp_strict(text)
+    parse_timestamp(text, locale)
 }
 
 /// The largest offset, in minutes: fourteen hours.

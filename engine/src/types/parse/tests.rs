@@ -577,7 +577,7 @@ proptest! {
         prop_assert_eq!(parse_timestamp_strict(&text(|o| format::timestamp(ticks, 7, o))), Ok(ticks));
         prop_assert_eq!(parse_timestamp(&text(|o| format::timestamp_full(ticks, o)), locale), Ok(ticks));
         let millis = ticks - ticks.rem_euclid(10_000);
-        prop_assert_eq!(parse_filetime(&text(|o| format::filetime(ticks, o))), Ok(millis));
+        prop_assert_eq!(parse_filetime(&text(|o| format::filetime(ticks, o)), locale), Ok(millis));
         let (day, time) = calendar::split(ticks);
         prop_assert_eq!(parse_date(&text(|o| format::date(day, o)), locale), Ok(day));
         prop_assert_eq!(parse_time(&text(|o| format::time(time, 7, o)), locale), Ok(time));
@@ -613,7 +613,7 @@ proptest! {
         for ticks in [
             parse_timestamp(&bytes, locale),
             parse_timestamp_strict(&bytes),
-            parse_filetime(&bytes),
+            parse_filetime(&bytes, locale),
             fast::timestamp(&bytes),
             parse_offset(&bytes).map(|(ticks, _)| ticks),
             fast::timestamp_offset(&bytes).map(|(ticks, _)| ticks),
