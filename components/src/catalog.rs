@@ -6,8 +6,8 @@
 use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
 use crate::sources::flat_file;
 use crate::transforms::{
-    character_map, conditional_split, copy_column, data_conversion, derived_column, export_column, import_column,
-    multicast, row_count, union_all,
+    audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column, data_conversion,
+    derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -28,6 +28,13 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &union_all::UnionAll,
     &import_column::ImportColumn,
     &export_column::ExportColumn,
+    &pivot::Pivot,
+    &unpivot::Unpivot,
+    &audit::Audit,
+    &sampling::PercentageSampling,
+    &sampling::RowSampling,
+    &balanced_data_distributor::BalancedDataDistributor,
+    &cdc_splitter::CdcSplitter,
 ];
 
 /// Components without outputs, other than error outputs.

@@ -1,5 +1,8 @@
 //! Components with inputs and outputs.
 
+pub mod audit;
+pub mod balanced_data_distributor;
+pub mod cdc_splitter;
 pub mod character_map;
 pub mod conditional_split;
 pub mod copy_column;
@@ -10,13 +13,17 @@ mod expression;
 mod file_column;
 pub mod import_column;
 pub mod multicast;
+pub mod pivot;
 pub mod row_count;
+pub mod sampling;
 pub mod union_all;
+pub mod unpivot;
 
 use arrow::array::{Array, ArrayRef};
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Result, codes};
-use dtsx_engine::flow::{BindCx, ComponentSpec};
+use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
+use dtsx_engine::flow::{BindCx, ComponentSpec, InputColumnSpec, OutputColumnSpec};
+use dtsx_engine::types::DataType;
 
 /// Reports DTS_E_INCORRECTEXACTNUMBEROFINPUTS unless there is exactly one input.
 pub(crate) fn one_input(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<()> {
@@ -37,6 +44,42 @@ pub(crate) fn one_output(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<us
     let code = codes::DTS_E_INCORRECTEXACTNUMBEROFOUTPUTS;
     cx.error(spec, code, code.message(&[&1]));
     None
+}
+
+/// Reports an error of an input column.
+pub(crate) fn report_input_column(
+    spec: &ComponentSpec,
+    cx: &mut BindCx<'_>,
+    column: &InputColumnSpec,
+    code: Code,
+    message: String,
+) {
+    let diagnostic = Diagnostic::error(code, &spec.path, message);
+    cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+}
+
+/// Reports an error of an output column.
+pub(crate) fn report_output_column(
+    spec: &ComponentSpec,
+    cx: &mut BindCx<'_>,
+    column: &OutputColumnSpec,
+    code: Code,
+    message: String,
+) {
+    let diagnostic = Diagnostic::error(code, &spec.path, message);
+    cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+}
+
+/// Whether values of an input column stand in an output column as they are: the same type, or text or bytes of the same
+/// kind in a column at least as long. Text is Unicode in batches, so code pages do not matter.
+pub(crate) fn fits(input: &DataType, output: &DataType) -> bool {
+    match (input, output) {
+        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
+        | (DataType::WStr { len }, DataType::WStr { len: room })
+        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
+        (DataType::Text { .. }, DataType::Text { .. }) => true,
+        _ => input == output,
+    }
 }
 
 /// A batch worth computing on: one of which few rows are selected is gathered first.

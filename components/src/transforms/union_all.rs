@@ -3,7 +3,7 @@
 //! Batches pass by reference: an input's columns take the places of the output's, and a column that an input does not
 //! feed is NULL. Between inputs and output stands a short queue; a full one parks the inputs, an empty one the output.
 
-use super::one_output;
+use super::{fits, one_output};
 use arrow::array::{ArrayRef, NullArray, new_null_array};
 use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
@@ -85,18 +85,6 @@ fn mapping(spec: &ComponentSpec, cx: &mut BindCx<'_>, input: usize, output: usiz
 
 fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, diagnostic: Diagnostic) {
     cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
-}
-
-/// Whether values of an input column stand in the output column as they are: the same type, or text or bytes of the same
-/// kind in a column at least as long. Text is Unicode in batches, so code pages do not matter.
-fn fits(input: &DataType, output: &DataType) -> bool {
-    match (input, output) {
-        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
-        | (DataType::WStr { len }, DataType::WStr { len: room })
-        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
-        (DataType::Text { .. }, DataType::Text { .. }) => true,
-        _ => input == output,
-    }
 }
 
 struct Union {

@@ -13,6 +13,7 @@ use dtsx_engine::flow::*;
 use dtsx_engine::props::{Origin, PropertyBag};
 use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
+use dtsx_engine::types::scalar::value_at;
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::{VariableAccess, VariableType, value_text};
 use std::collections::HashMap;
@@ -105,6 +106,7 @@ impl Bench {
                 dispositions: dispositions(&input.keys),
                 columns: taken,
                 external,
+                properties: bag(&input.keys, &["error", "truncation"]),
                 ..Default::default()
             });
             let source = TestSource {
@@ -142,7 +144,13 @@ impl Bench {
                 DataType::I8 => Value::I8(text.parse().unwrap()),
                 DataType::WStr { .. } => Value::text(text),
                 DataType::Null => Value::Null,
-                other => panic!("variables of type {other}"),
+                other => {
+                    let text: ArrayRef = Arc::new(StringViewArray::from_iter_values([text]));
+                    let options = CastOptions { lcid: 1033, fast_parse: false, mode: CastMode::DataFlow };
+                    let (array, faults) = cast_array(&text, &DataType::WStr { len: 4000 }, other, &options).unwrap();
+                    assert!(faults.is_empty(), "variable {name}");
+                    value_at(&array, other, 0).unwrap()
+                }
             };
             (name.clone(), (*data_type, value))
         });
