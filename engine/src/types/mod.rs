@@ -2,10 +2,12 @@
 //!
 //! Conversions between text and numbers, dates, decimals, booleans and GUIDs are written once, here, and shared by cast
 //! operators, Data Conversion and the flat file components: [`parse`] reads text, [`mod@format`] writes it, [`convert`] casts
-//! columns and single values, [`locale`] and [`code_page`] say what text looks like.
+//! columns and single values, [`locale`] and [`code_page`] say what text looks like, [`collation`] how
+//! it is ordered.
 
 pub mod calendar;
 pub mod code_page;
+pub mod collation;
 pub mod convert;
 mod data_type;
 pub mod decimal;
