@@ -4,7 +4,7 @@
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
 use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
-use crate::sources::flat_file;
+use crate::sources::{database, flat_file};
 use crate::transforms::{
     audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column, data_conversion,
     derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all, unpivot,
@@ -14,7 +14,8 @@ use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
 /// Components without inputs.
-pub const SOURCES: &[&dyn ComponentKind] = &[&flat_file::FlatFileSourceComponent];
+pub const SOURCES: &[&dyn ComponentKind] =
+    &[&flat_file::FlatFileSourceComponent, &database::OleDbSource, &database::AdoNetSource, &database::OdbcSource];
 
 /// Components with inputs and outputs.
 pub const TRANSFORMS: &[&dyn ComponentKind] = &[
@@ -51,7 +52,7 @@ pub const TASKS: &[&dyn TaskKind] = crate::tasks::ALL;
 pub const ENUMERATORS: &[&dyn EnumeratorKind] = crate::enumerators::ALL;
 
 /// Connection managers, by canonical name. `ADO.NET` stands for every `ADO.NET:…`.
-pub const CONNECTIONS: &[&str] = &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE"];
+pub const CONNECTIONS: &[&str] = &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "OLEDB", "ADO.NET", "ADO", "ODBC"];
 
 /// Log providers, by canonical name.
 pub const LOG_PROVIDERS: &[&str] = &[];

@@ -1,3 +1,4 @@
 //! Connection managers: the typed form of what a package says about the world outside.
 
+pub mod database;
 pub mod flat_file;

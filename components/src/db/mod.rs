@@ -35,6 +35,7 @@ mod translate;
 
 pub use dialect::{Dialect, Family};
 pub use error::{DbError, ErrorKind, Outcome};
+pub(crate) use intake::source_code;
 pub use pool::{Database, Lease};
 pub use resolve::Target;
 pub use rows::{RowBlock, Rows};

@@ -7,3 +7,6 @@ pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;
+mod values;
+
+pub(crate) use values::shown;

@@ -101,7 +101,7 @@ impl Events for Recorder {
     fn progress(&self, _: &str, _: u8, _: &str) {}
 }
 
-struct NoVariables;
+pub(crate) struct NoVariables;
 
 impl VariableAccess for NoVariables {
     fn read(&self, name: &str) -> Result<(DataType, Value)> {

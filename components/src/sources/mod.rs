@@ -1,3 +1,4 @@
 //! Components where rows enter the flow.
 
+pub mod database;
 pub mod flat_file;

@@ -19,7 +19,8 @@ pub mod sampling;
 pub mod union_all;
 pub mod unpivot;
 
-use arrow::array::{Array, ArrayRef};
+pub(crate) use crate::shared::shown;
+
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec, InputColumnSpec, OutputColumnSpec};
@@ -85,13 +86,4 @@ pub(crate) fn fits(input: &DataType, output: &DataType) -> bool {
 /// A batch worth computing on: one of which few rows are selected is gathered first.
 pub(crate) fn dense(batch: Batch) -> Result<Batch> {
     if batch.selected() < batch.rows / 2 { batch.compact() } else { Ok(batch) }
-}
-
-/// A value as messages show it; None for NULL.
-pub(crate) fn shown(array: &ArrayRef, row: u32) -> Option<String> {
-    let row = row as usize;
-    if array.is_null(row) {
-        return None;
-    }
-    arrow::util::display::array_value_to_string(array, row).ok()
 }
