@@ -224,8 +224,12 @@ pub struct Single {
 
 impl Single {
     pub fn new(kind: &str, element: &str, attributes: &[(&str, &str)]) -> Single {
-        let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let data = DataNode { name: element.into(), attributes, ..Default::default() };
+        let mut kept: Vec<(String, String)> = Vec::new();
+        for (name, value) in attributes {
+            kept.retain(|(n, _)| n != name);
+            kept.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let data = DataNode { name: element.into(), attributes: kept, ..Default::default() };
         let mut plan = package();
         plan.executables[0].children.push(1);
         plan.executables.push(task(kind, "Task", Some(0), data));
@@ -239,6 +243,14 @@ impl Single {
 
     pub fn connection(mut self, name: &str, kind: &str, path: &str, usage: &str) -> Single {
         self.plan.connections.push(connection(name, kind, path, &[("FileUsageType", usage)]));
+        self
+    }
+
+    /// Adds a child to the task's data.
+    pub fn child(mut self, node: DataNode) -> Single {
+        if let ExecutableKind::Task(spec) = &mut self.plan.executables[1].kind {
+            spec.data.children.push(node);
+        }
         self
     }
 
