@@ -14,8 +14,13 @@ use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
 /// Components without inputs.
-pub const SOURCES: &[&dyn ComponentKind] =
-    &[&flat_file::FlatFileSourceComponent, &database::OleDbSource, &database::AdoNetSource, &database::OdbcSource];
+pub const SOURCES: &[&dyn ComponentKind] = &[
+    &flat_file::FlatFileSourceComponent,
+    &database::OleDbSource,
+    &database::AdoNetSource,
+    &database::OdbcSource,
+    &crate::sources::raw_file::RawFileSource,
+];
 
 /// Components with inputs and outputs.
 pub const TRANSFORMS: &[&dyn ComponentKind] = &[
@@ -42,6 +47,7 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
 pub const DESTINATIONS: &[&dyn ComponentKind] = &[
     &data_reader::DataReaderDestination,
     &flat_file_destination::FlatFileDestinationComponent,
+    &crate::destinations::raw_file::RawFileDestination,
     &recordset::RecordsetDestination,
 ];
 

@@ -2,4 +2,5 @@
 
 pub mod data_reader;
 pub mod flat_file;
+pub mod raw_file;
 pub mod recordset;

@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 pub(crate) mod files;
 pub(crate) mod ordered;
+pub(crate) mod raw_file;
 pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

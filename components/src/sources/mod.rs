@@ -2,3 +2,4 @@
 
 pub mod database;
 pub mod flat_file;
+pub mod raw_file;
