@@ -9,7 +9,7 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::PropertyBag;
-use dtsx_engine::run::{ChaosOptions, RunOptions, Services};
+use dtsx_engine::run::{ChaosOptions, Handover, RunOptions, Services};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::VariableAccess;
 use std::collections::VecDeque;
@@ -356,6 +356,116 @@ fn the_first_bad_row_in_source_order_decides() {
         assert_eq!(error.object(), "\\Package\\Flow\\src");
         assert_eq!(*rows.lock().unwrap(), (0..230).collect::<Vec<i64>>(), "every earlier morsel is committed");
         assert_eq!(ended.load(Ordering::SeqCst), 100, "the sink is aborted, not finished");
+    }
+}
+
+/// A sink with a thread of its own, which is slower than the flow.
+struct Ashore {
+    into: Arc<Mutex<Vec<i64>>>,
+    /// The value that it fails at.
+    fail_at: Option<i64>,
+}
+struct AshoreCommit {
+    queue: Handover<Batch>,
+    end: Arc<Mutex<(Option<Result<()>>, Option<Waker>)>>,
+}
+impl Sink for Ashore {
+    fn open(&self, cx: &OpenCx, _: &Layout) -> Result<Box<dyn Commit>> {
+        let queue: Handover<Batch> = Handover::new(2);
+        let end: Arc<Mutex<(Option<Result<()>>, Option<Waker>)>> = Arc::default();
+        let (taken, told, into, fail_at) = (queue.clone(), end.clone(), self.into.clone(), self.fail_at);
+        let work = move || -> Result<()> {
+            while let Some(batch) = taken.receive()? {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                let column = batch.columns[0].as_any().downcast_ref::<Int64Array>().unwrap();
+                for (row, value) in column.values().iter().enumerate() {
+                    if Some(*value) == fail_at {
+                        let batch = Some((batch.seq, batch.origin.of(row as u32)));
+                        let error = Error::internal("full").with_row(RowError { batch, ..RowError::default() });
+                        taken.fail(error.clone());
+                        return Err(error);
+                    }
+                    into.lock().unwrap().push(*value);
+                }
+            }
+            Ok(())
+        };
+        cx.services.own_thread("ashore", move || {
+            let done = work();
+            let mut end = told.lock().unwrap();
+            end.0 = Some(done);
+            if let Some(waker) = end.1.take() {
+                waker.wake();
+            }
+            Ok(())
+        })?;
+        Ok(Box::new(AshoreCommit { queue, end }))
+    }
+    fn encoder(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(Whole))
+    }
+}
+struct Whole;
+impl Encode for Whole {
+    fn encode(&mut self, batch: Batch) -> Result<Block> {
+        Ok(Box::new(batch))
+    }
+}
+impl Commit for AshoreCommit {
+    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
+        let batch = *block.downcast::<Batch>().unwrap();
+        Ok(self.queue.offer(batch, waker)?.map_or(Committed::Taken, |batch| Committed::Parked(Box::new(batch))))
+    }
+    fn finish(&mut self) -> Result<()> {
+        self.queue.end();
+        Ok(())
+    }
+    fn abort(&mut self) {
+        self.queue.end();
+    }
+    fn ended(&mut self, waker: &Waker) -> Result<Ended> {
+        let mut end = self.end.lock().unwrap();
+        match end.0.take() {
+            Some(done) => done.map(|()| Ended::Done),
+            None => {
+                end.1 = Some(waker.clone());
+                Ok(Ended::Parked)
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flow_ends_when_its_slowest_sink_has_ended() {
+    for options in settings() {
+        // What fails: nothing, a row at the sink, a row at the source before and after that.
+        for (at_sink, at_source, first) in [
+            (None, None, None),
+            (Some(219), None, Some(220)),
+            (Some(219), Some(237), Some(220)),
+            (Some(219), Some(21), Some(22)),
+        ] {
+            let into = Arc::new(Mutex::new(Vec::new()));
+            let sink = Ashore { into: into.clone(), fail_at: at_sink };
+            let plan = FlowPlan {
+                path: "\\Package\\Flow".into(),
+                nodes: vec![
+                    node("src", Bound::Source(Box::new(Numbers { morsels: 25, rows: 10, fail_at: at_source })), 0, 1),
+                    node("sink", Bound::Sink(Box::new(sink)), 1, 0),
+                ],
+                consumers: vec![vec![Some((1, 0))], vec![]],
+                path_names: vec![vec![String::new()], vec![]],
+            };
+            let ran = run(plan, &Services::new(options.clone()).unwrap());
+            let number = ran.as_ref().err().and_then(|e| e.row()).and_then(|r| r.number);
+            assert_eq!(number, first, "{options:?}");
+            let written = match first {
+                None => 250,
+                Some(220) => 219,
+                Some(_) => 20,
+            };
+            assert_eq!(*into.lock().unwrap(), (0..written).collect::<Vec<i64>>(), "{options:?}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
 use crate::diag::{Code, Diagnostic, Error, Owner, Result, Severity, codes};
 use crate::events::{Events, Message};
-use crate::flow::{self, BindEnv, Bound, FlowEvents, FlowMetrics, FlowPlan, FlowSpec, Kinds, Sink, Tap};
+use crate::flow::{self, BindEnv, Bound, FlowEvents, FlowMetrics, FlowPlan, FlowSpec, Kinds, PlanNode, Sink, Tap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -148,7 +148,7 @@ impl BoundFlow for Ready {
         events.progress("Post Execute", 0, "");
         shares(&**events, "Post Execute", self.plan.nodes.len());
         let mut summary = FlowSummary::default();
-        for (index, node) in self.plan.nodes.iter().enumerate().filter(|(_, n)| matches!(n.bound, Bound::Sink(_))) {
+        for (index, node) in self.plan.nodes.iter().enumerate().filter(|(_, n)| is_destination(n)) {
             let rows = outcome.metrics.rows_received(index);
             summary.rows += rows;
             let code = codes::DTS_I_ROWS_WRITTEN;
@@ -159,6 +159,11 @@ impl BoundFlow for Ready {
         shares(&**events, "Cleanup", self.plan.nodes.len());
         Ok(summary)
     }
+}
+
+/// Whether rows end here: nothing but rejected rows leaves.
+fn is_destination(node: &PlanNode) -> bool {
+    !matches!(node.bound, Bound::Source(_)) && node.spec.outputs.iter().all(|output| output.is_error)
 }
 
 impl Ready {

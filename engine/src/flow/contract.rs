@@ -232,8 +232,26 @@ pub trait Commit: Send {
     /// Writing failed.
     fn finish(&mut self) -> Result<()>;
 
-    /// Called instead of `finish` when the flow fails or is cancelled.
+    /// Called instead of `finish` when the flow fails or is cancelled; or after it, if that happens before the sink ended.
     fn abort(&mut self) {}
+
+    /// Asked after `finish` or `abort` whether the sink has ended: one with a thread of its own may still have blocks to
+    /// write. With [`Ended::Parked`], `waker` is kept and called later.
+    ///
+    /// # Errors
+    /// As `finish`.
+    fn ended(&mut self, _waker: &Waker) -> Result<Ended> {
+        Ok(Ended::Done)
+    }
+}
+
+/// Whether a sink has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Everything that will be written is.
+    Done,
+    /// Not yet: ask again after the waker was called.
+    Parked,
 }
 
 /// What became of a block.

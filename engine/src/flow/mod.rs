@@ -17,8 +17,8 @@ pub use explain::explain;
 pub use plan::{BindEnv, FlowPlan, Kinds, PlanNode, Tap, bind};
 
 pub use contract::{
-    Apply, BindCx, Block, Bound, Commit, Committed, ComponentKind, Decode, Encode, Fetch, Inline, Morsel, OpenCx,
-    Ports, Sink, Source, Stage, StageEnds, Step, Waker,
+    Apply, BindCx, Block, Bound, Commit, Committed, ComponentKind, Decode, Encode, Ended, Fetch, Inline, Morsel,
+    OpenCx, Ports, Sink, Source, Stage, StageEnds, Step, Waker,
 };
 pub use spec::{
     ColumnRef, ComponentSpec, Disposition, Dispositions, ExternalColumnSpec, FlowSpec, InputColumnSpec, InputSpec,

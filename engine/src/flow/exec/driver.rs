@@ -1,6 +1,7 @@
 //! One lane of one pipeline.
 
 use super::super::contract::{Apply, Block, Decode, Encode, Morsel, Ports, Step, Waker};
+use super::failure::Failure;
 use super::leaf::{Drained, Leaf};
 use super::run::{FlowShared, PipelineRun, RunTarget};
 use crate::batch::Batch;
@@ -275,7 +276,8 @@ impl PipelineRun {
                 }
             }
             Err(error) => {
-                self.failure.fail(leaf.committed(), error.at(&self.flow.plan.nodes[leaf.node].spec.path));
+                let seq = Failure::place(&error).unwrap_or_else(|| leaf.committed());
+                self.failure.fail(seq, error.at(&self.flow.plan.nodes[leaf.node].spec.path));
                 self.wake_all();
             }
         }

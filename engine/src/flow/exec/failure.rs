@@ -23,6 +23,12 @@ impl Failure {
         counts[seq] = rows;
     }
 
+    /// The morsel that the row of a failure is of, if the failure tells: a sink that writes on a thread of its own says
+    /// later what was wrong earlier.
+    pub fn place(error: &Error) -> Option<u64> {
+        error.row().and_then(|row| row.batch).map(|(seq, _)| seq)
+    }
+
     /// Records that morsel `seq` failed; the lowest sequence number wins.
     pub fn fail(&self, seq: u64, error: Error) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);

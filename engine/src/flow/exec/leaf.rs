@@ -1,6 +1,6 @@
 //! The end of a pipeline: blocks come in any order from the lanes and are committed in sequence order.
 
-use super::super::contract::{Block, Commit, Committed, Waker};
+use super::super::contract::{Block, Commit, Committed, Ended, Waker};
 use crate::diag::Result;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,6 +106,11 @@ impl Leaf {
     /// Ends the sink in order.
     pub fn finish(&self) -> Result<()> {
         lock(&self.commit).finish()
+    }
+
+    /// Whether the sink has ended, after [`Leaf::finish`] or [`Leaf::abort`].
+    pub fn ended(&self, waker: &Waker) -> Result<Ended> {
+        lock(&self.commit).ended(waker)
     }
 
     /// Ends the sink after a failure; what waits is dropped.

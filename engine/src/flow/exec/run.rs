@@ -1,6 +1,6 @@
 //! Opening a plan, running its pipelines, ending it as one.
 
-use super::super::contract::{Bound, Fetch, Inline, OpenCx, Ports, Sink, Source, StageEnds};
+use super::super::contract::{Bound, Ended, Fetch, Inline, OpenCx, Ports, Sink, Source, StageEnds, Waker};
 use super::super::cut::{Pipeline, Target, cut};
 use super::super::plan::{FlowPlan, Tap};
 use super::super::spec::Layout;
@@ -8,7 +8,7 @@ use super::driver::Driver;
 use super::failure::Failure;
 use super::leaf::Leaf;
 use super::metrics::FlowMetrics;
-use crate::diag::{Error, Result};
+use crate::diag::{Error, Owner, Result};
 use crate::events::Events;
 use crate::run::Services;
 use crate::variables::VariableAccess;
@@ -83,7 +83,20 @@ pub(super) struct PipelineRun {
     /// A lane found the source busy and parked.
     pub contended: AtomicBool,
     completed: AtomicBool,
+    /// How far ending is; None before and after.
+    ending: Mutex<Option<Ending>>,
     sched: Mutex<Sched>,
+}
+
+/// How far the ending of a pipeline is.
+#[derive(Default)]
+struct Ending {
+    /// The leaf in hand.
+    leaf: usize,
+    /// It was told to end …
+    begun: bool,
+    /// … and not in order.
+    aborted: bool,
 }
 
 /// The serial half of the source, and the next sequence number.
@@ -111,7 +124,7 @@ impl PipelineRun {
     }
 
     /// Ends the pipeline, once, when all lanes have retired and all that was fetched is committed (or will never be).
-    pub fn maybe_complete(&self) {
+    pub fn maybe_complete(self: &Arc<Self>) {
         if self.retired.load(Ordering::SeqCst) < self.lanes {
             return;
         }
@@ -120,22 +133,41 @@ impl PipelineRun {
         if !self.flow.stopping() && self.leaves.iter().any(|l| l.committed() < end) {
             return;
         }
-        if self.completed.swap(true, Ordering::SeqCst) {
-            return;
+        if !self.completed.swap(true, Ordering::SeqCst) {
+            *lock(&self.ending) = Some(Ending::default());
+        }
+        self.end();
+    }
+
+    /// Ends the leaves one after the other. Called again by a leaf that was not through yet, and when the flow stops.
+    fn end(self: &Arc<Self>) {
+        {
+            let mut slot = lock(&self.ending);
+            let Some(ending) = slot.as_mut() else { return };
+            let pipeline = Arc::downgrade(self);
+            let waker = Waker::new(move || {
+                if let Some(pipeline) = pipeline.upgrade() {
+                    pipeline.flow.clone().services.pool.spawn_fifo(move || pipeline.end());
+                }
+            });
+            while let Some(leaf) = self.leaves.get(ending.leaf) {
+                match self.end_leaf(leaf, ending, &waker) {
+                    Ok(Ended::Parked) => return,
+                    Ok(Ended::Done) => {}
+                    Err(error) if error.owner() == Owner::Cancelled => {}
+                    Err(error) => {
+                        let seq = Failure::place(&error).unwrap_or(u64::MAX);
+                        self.failure.fail(seq, error.at(&self.flow.plan.nodes[leaf.node].spec.path));
+                    }
+                }
+                *ending = Ending { leaf: ending.leaf + 1, ..Ending::default() };
+            }
+            *slot = None;
         }
         let mut error = self.failure.take();
         if error.is_none() && !self.flow.stopping() {
-            let finished = self
-                .leaves
-                .iter()
-                .try_for_each(|leaf| leaf.finish().map_err(|e| e.at(&self.flow.plan.nodes[leaf.node].spec.path)));
-            let finished = finished.and_then(|()| {
-                let path = &self.flow.plan.nodes[self.root].spec.path;
-                lock(&self.fetch).fetch.finish().map_err(|e| e.at(path))
-            });
-            error = finished.err();
-        } else {
-            self.leaves.iter().for_each(Leaf::abort);
+            let path = &self.flow.plan.nodes[self.root].spec.path;
+            error = lock(&self.fetch).fetch.finish().map_err(|e| e.at(path)).err();
         }
         let failed = error.is_some();
         {
@@ -147,6 +179,18 @@ impl PipelineRun {
         if failed {
             self.flow.stop();
         }
+    }
+
+    /// One step of ending a leaf: in order, unless something failed.
+    fn end_leaf(&self, leaf: &Leaf, ending: &mut Ending, waker: &Waker) -> Result<Ended> {
+        if !ending.aborted && (self.failure.has_failed() || self.flow.stopping()) {
+            ending.aborted = true;
+            leaf.abort();
+        } else if !ending.begun {
+            leaf.finish()?;
+        }
+        ending.begun = true;
+        leaf.ended(waker)
     }
 }
 
@@ -317,6 +361,7 @@ impl Opener<'_> {
             retired: AtomicUsize::new(0),
             contended: AtomicBool::new(false),
             completed: AtomicBool::new(false),
+            ending: Mutex::new(None),
             sched: Mutex::new(Sched::default()),
         });
         match self.lanes(&run, source, &inlines, &leaf_sinks) {
