@@ -19,6 +19,7 @@ pub const SOURCES: &[&dyn ComponentKind] = &[
     &database::OleDbSource,
     &database::AdoNetSource,
     &database::OdbcSource,
+    &crate::sources::excel::ExcelSource,
     &crate::sources::raw_file::RawFileSource,
 ];
 
@@ -58,7 +59,8 @@ pub const TASKS: &[&dyn TaskKind] = crate::tasks::ALL;
 pub const ENUMERATORS: &[&dyn EnumeratorKind] = crate::enumerators::ALL;
 
 /// Connection managers, by canonical name. `ADO.NET` stands for every `ADO.NET:…`.
-pub const CONNECTIONS: &[&str] = &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "OLEDB", "ADO.NET", "ADO", "ODBC"];
+pub const CONNECTIONS: &[&str] =
+    &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "EXCEL", "OLEDB", "ADO.NET", "ADO", "ODBC"];
 
 /// Log providers, by canonical name.
 pub const LOG_PROVIDERS: &[&str] = &[];

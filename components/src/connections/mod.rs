@@ -1,4 +1,5 @@
 //! Connection managers: the typed form of what a package says about the world outside.
 
 pub mod database;
+pub mod excel;
 pub mod flat_file;

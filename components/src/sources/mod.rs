@@ -1,5 +1,6 @@
 //! Components where rows enter the flow.
 
 pub mod database;
+pub mod excel;
 pub mod flat_file;
 pub mod raw_file;
