@@ -6,8 +6,9 @@
 use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
 use crate::sources::{database, flat_file};
 use crate::transforms::{
-    audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column, data_conversion,
-    derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all, unpivot,
+    aggregate, audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column,
+    data_conversion, derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all,
+    unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -33,6 +34,7 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &conditional_split::ConditionalSplit,
     &multicast::Multicast,
     &union_all::UnionAll,
+    &aggregate::Aggregate,
     &import_column::ImportColumn,
     &export_column::ExportColumn,
     &pivot::Pivot,

@@ -1,5 +1,6 @@
 //! Components with inputs and outputs.
 
+pub mod aggregate;
 pub mod audit;
 pub mod balanced_data_distributor;
 pub mod cdc_splitter;

@@ -30,7 +30,9 @@ pub(super) enum Function {
 impl Function {
     pub(super) fn from_number(number: i64) -> Option<Function> {
         use Function::*;
-        [GroupBy, Count, CountAll, CountDistinct, Sum, Average, Minimum, Maximum].get(usize::try_from(number).ok()?).copied()
+        [GroupBy, Count, CountAll, CountDistinct, Sum, Average, Minimum, Maximum]
+            .get(usize::try_from(number).ok()?)
+            .copied()
     }
 }
 
@@ -49,11 +51,12 @@ pub(super) struct Aggregate {
 
 /// The values of a batch for one aggregate, by row.
 pub(super) struct Input {
-    nulls: Option<NullBuffer>,
-    values: Values,
+    pub(super) nulls: Option<NullBuffer>,
+    pub(super) values: Values,
 }
 
-enum Values {
+/// Values by row; those of NULLs mean nothing.
+pub(super) enum Values {
     None,
     Word(ScalarBuffer<i64>),
     Long(ScalarBuffer<i128>),
@@ -66,12 +69,30 @@ enum Values {
 pub(super) enum State {
     Count(Vec<u64>),
     /// Sums and averages of integers and decimals.
-    Sum { sums: Vec<i128>, counts: Vec<u64>, overflow: bool },
+    Sum {
+        sums: Vec<i128>,
+        counts: Vec<u64>,
+        overflow: bool,
+    },
     /// Sums and averages of floats.
-    Float { sums: Vec<f64>, counts: Vec<u64> },
-    Extreme { words: Vec<i64>, seen: Vec<bool>, largest: bool },
-    LongExtreme { words: Vec<i128>, seen: Vec<bool>, largest: bool },
-    Distinct { counts: Vec<u64>, values: Groups },
+    Float {
+        sums: Vec<f64>,
+        counts: Vec<u64>,
+    },
+    Extreme {
+        words: Vec<i64>,
+        seen: Vec<bool>,
+        largest: bool,
+    },
+    LongExtreme {
+        words: Vec<i128>,
+        seen: Vec<bool>,
+        largest: bool,
+    },
+    Distinct {
+        counts: Vec<u64>,
+        values: Groups,
+    },
 }
 
 impl Aggregate {
@@ -240,6 +261,24 @@ fn floats(values: Vec<Option<f64>>, data_type: &DataType) -> ArrayRef {
     }
 }
 
+impl Input {
+    /// The values of some rows.
+    pub(super) fn select(&self, rows: &[u32]) -> Input {
+        fn of<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+            rows.iter().map(|r| values[*r as usize]).collect()
+        }
+        let valid = |nulls: &NullBuffer| rows.iter().map(|r| nulls.is_valid(*r as usize)).collect();
+        let values = match &self.values {
+            Values::None => Values::None,
+            Values::Word(values) => Values::Word(of(values, rows).into()),
+            Values::Long(values) => Values::Long(of(values, rows).into()),
+            Values::Float(values) => Values::Float(of(values, rows).into()),
+            Values::Keys(keys, hashes) => Values::Keys(keys.select(rows), of(hashes, rows)),
+        };
+        Input { nulls: self.nulls.as_ref().map(valid), values }
+    }
+}
+
 /// Calls `each` with the group and the row of every value that is not NULL.
 #[inline(always)]
 fn each(groups: &[u32], rows: &[u32], nulls: Option<&NullBuffer>, mut each: impl FnMut(usize, usize)) {
@@ -327,11 +366,10 @@ impl State {
         let nulls = input.nulls.as_ref();
         match (self, &input.values) {
             (State::Count(counts), _) => each(groups, rows, nulls, |g, _| counts[g] += 1),
-            (State::Sum { sums, counts, overflow }, Values::Word(values)) => each(groups, rows, nulls, |g, r| {
-                // 2^63 values of 2^63 fit.
+            // More 64-bit values than there can be fit into 128 bits.
+            (State::Sum { sums, counts, .. }, Values::Word(values)) => each(groups, rows, nulls, |g, r| {
                 sums[g] = sums[g].wrapping_add(i128::from(values[r]));
                 counts[g] += 1;
-                let _ = &overflow;
             }),
             (State::Sum { sums, counts, overflow }, Values::Long(values)) => each(groups, rows, nulls, |g, r| {
                 let (sum, over) = sums[g].overflowing_add(values[r]);
@@ -358,6 +396,26 @@ impl State {
             _ => return Err(Error::internal("an aggregate of values of another kind")),
         }
         Ok(())
+    }
+
+    /// What some groups gathered; not for states that take rows.
+    pub(super) fn select(&self, groups: &[u32]) -> State {
+        fn of<T: Copy>(values: &[T], groups: &[u32]) -> Vec<T> {
+            groups.iter().map(|g| values[*g as usize]).collect()
+        }
+        match self {
+            State::Count(counts) | State::Distinct { counts, .. } => State::Count(of(counts, groups)),
+            State::Sum { sums, counts, overflow } => {
+                State::Sum { sums: of(sums, groups), counts: of(counts, groups), overflow: *overflow }
+            }
+            State::Float { sums, counts } => State::Float { sums: of(sums, groups), counts: of(counts, groups) },
+            State::Extreme { words, seen, largest } => {
+                State::Extreme { words: of(words, groups), seen: of(seen, groups), largest: *largest }
+            }
+            State::LongExtreme { words, seen, largest } => {
+                State::LongExtreme { words: of(words, groups), seen: of(seen, groups), largest: *largest }
+            }
+        }
     }
 
     /// Adds what the groups `from` of another state gathered to `groups`.
@@ -413,7 +471,11 @@ fn distinct(
     each(groups, rows, nulls, |group, row| {
         owners.push(group as u32);
         // Any mixture does, if it is the same in every run.
-        mixed.push((hashes[row] ^ (group as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).rotate_left(29).wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        mixed.push(
+            (hashes[row] ^ (group as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+                .rotate_left(29)
+                .wrapping_mul(0xD6E8_FEB8_6659_FD93),
+        );
         match (&mut pairs, keys) {
             (Keys::Words { rows, words, .. }, Keys::Words { size, words: from, .. }) => {
                 words.push(group as u64);

@@ -99,6 +99,12 @@ impl KeyPlan {
         self.columns.is_empty()
     }
 
+    /// The type of a column.
+    #[cfg(test)]
+    pub(super) fn data_type(&self, index: usize) -> DataType {
+        self.columns[index].data_type
+    }
+
     /// No keys.
     pub(super) fn none(&self) -> Keys {
         match self.places {
@@ -148,7 +154,9 @@ impl KeyPlan {
                         longest = longest.max(len);
                         *to = (view >> 32) as u64 | u64::from(len) << 56;
                     }
-                    if longest > 7 && (0..rows).any(|row| array.is_valid(row) && array.as_string_view().value(row).len() > 7) {
+                    if longest > 7
+                        && (0..rows).any(|row| array.is_valid(row) && array.as_string_view().value(row).len() > 7)
+                    {
                         return Err(too_long(data_type));
                     }
                 }
@@ -244,7 +252,8 @@ impl KeyPlan {
         at: usize,
     ) -> Result<ArrayRef> {
         let size = self.size;
-        let words: Vec<&[u64]> = keys.iter().map(|k| if let Keys::Words { words, .. } = k { &words[..] } else { &[] }).collect();
+        let words: Vec<&[u64]> =
+            keys.iter().map(|k| if let Keys::Words { words, .. } = k { &words[..] } else { &[] }).collect();
         let key = |(set, number): &(u32, u32)| &words[*set as usize][*number as usize * size..][..size];
         let data_type = &column.data_type;
         let (mark, bit) = mark(place, data_type, index);
@@ -294,7 +303,9 @@ impl KeyPlan {
     fn byte_columns(&self, keys: &[&Keys], order: &[(u32, u32)]) -> Result<Vec<ArrayRef>> {
         let mut builders: Vec<Builder> = self.columns.iter().map(|c| Builder::new(&c.data_type, order.len())).collect();
         for (set, number) in order {
-            let (Keys::Bytes(texts) | Keys::Shown { shown: texts, .. }) = keys[*set as usize] else { return Err(foreign()) };
+            let (Keys::Bytes(texts) | Keys::Shown { shown: texts, .. }) = keys[*set as usize] else {
+                return Err(foreign());
+            };
             let mut rest = texts.get(*number as usize);
             for builder in &mut builders {
                 rest = builder.take(rest).ok_or_else(foreign)?;

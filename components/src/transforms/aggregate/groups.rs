@@ -78,6 +78,13 @@ impl Keys {
         }
     }
 
+    /// Some of the keys.
+    pub(super) fn select(&self, rows: &[u32]) -> Keys {
+        let mut selected = self.none_like();
+        rows.iter().for_each(|row| selected.push(self, *row as usize));
+        selected
+    }
+
     /// Bytes held.
     pub(super) fn heap(&self) -> usize {
         match self {
@@ -162,6 +169,33 @@ impl Groups {
     pub(super) fn growth(&self, more: usize) -> usize {
         let slots = slots_for(self.len() + more);
         if slots > self.slots.len() { 8 * slots } else { 0 }
+    }
+
+    /// By key, the half of its hash that the table knows.
+    pub(super) fn heads(&self) -> Vec<u32> {
+        let mut heads = vec![0; self.len()];
+        for slot in self.slots.iter().filter(|s| **s != 0) {
+            heads[(*slot as u32 - 1) as usize] = (*slot >> 32) as u32;
+        }
+        heads
+    }
+
+    /// Keys that are all different, with their [`Groups::heads`].
+    ///
+    /// # Errors
+    /// DTS_E_TXAGG_TOOMANYKEYS.
+    pub(super) fn restore(keys: Keys, heads: &[u32]) -> Result<Groups> {
+        let mut groups = Groups { keys, slots: Vec::new() };
+        groups.reserve(0)?;
+        let mask = groups.slots.len() - 1;
+        for (number, head) in heads.iter().enumerate() {
+            let mut at = *head as usize & mask;
+            while groups.slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            groups.slots[at] = u64::from(*head) << 32 | (number as u64 + 1);
+        }
+        Ok(groups)
     }
 
     /// Forgets all keys, and gives them away.
@@ -252,14 +286,7 @@ impl Groups {
         }
     }
 
-    fn find_bytes(
-        &mut self,
-        keys: &Keys,
-        hashes: &[u64],
-        rows: &[u32],
-        numbers: &mut Vec<u32>,
-        fresh: &mut Vec<u32>,
-    ) {
+    fn find_bytes(&mut self, keys: &Keys, hashes: &[u64], rows: &[u32], numbers: &mut Vec<u32>, fresh: &mut Vec<u32>) {
         let mask = self.slots.len() - 1;
         for row in rows {
             let (hash, row) = (hashes[*row as usize] as u32, *row as usize);

@@ -103,7 +103,10 @@ pub(super) fn long_words(array: &dyn Array, data_type: &SsisType) -> Result<Scal
         }
         Guid => {
             let bytes = array.as_fixed_size_binary();
-            (0..array.len()).map(|row| bytes.value(row).try_into().map_or(0, i128::from_be_bytes)).collect::<Vec<_>>().into()
+            (0..array.len())
+                .map(|row| bytes.value(row).try_into().map_or(0, i128::from_be_bytes))
+                .collect::<Vec<_>>()
+                .into()
         }
         other => return Err(Error::internal(format!("{other} is no long word"))),
     })
@@ -113,7 +116,9 @@ pub(super) fn long_words(array: &dyn Array, data_type: &SsisType) -> Result<Scal
 pub(super) fn addends(array: &dyn Array, data_type: &SsisType) -> Result<Addends> {
     use SsisType::*;
     Ok(match data_type {
-        R4 => Addends::Float(array.as_primitive::<Float32Type>().values().iter().map(|v| f64::from(*v)).collect::<Vec<_>>().into()),
+        R4 => Addends::Float(
+            array.as_primitive::<Float32Type>().values().iter().map(|v| f64::from(*v)).collect::<Vec<_>>().into(),
+        ),
         R8 => Addends::Float(array.as_primitive::<Float64Type>().values().clone()),
         UI8 => {
             let values = array.as_primitive::<UInt64Type>().values();
@@ -136,7 +141,9 @@ where
     T::Native: TryFrom<i64>,
 {
     let valid = |row: usize| nulls.as_ref().is_none_or(|n| n.is_valid(row));
-    let cast = |(row, value): (usize, &i64)| if valid(row) { T::Native::try_from(*value).ok() } else { Some(T::Native::default()) };
+    let cast = |(row, value): (usize, &i64)| {
+        if valid(row) { T::Native::try_from(*value).ok() } else { Some(T::Native::default()) }
+    };
     let values: Option<Vec<T::Native>> = values.iter().enumerate().map(cast).collect();
     let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values?), nulls);
     Some(Arc::new(array.with_data_type(data_type)))
