@@ -96,26 +96,6 @@ pub(crate) fn ends<B: Blocking>(stage: B, inputs: usize) -> StageEnds {
     (sinks, Arc::new(Outlet { shared }))
 }
 
-/// The rows of `batch` in slices that [`emit_slice`] sends through `port`.
-pub(crate) fn slices(port: usize, batch: Batch) -> impl Iterator<Item = Result<Slice>> + Send {
-    let rows = batch.rows;
-    (0..rows)
-        .step_by(BATCH_ROWS)
-        .map(move |offset| Ok(Slice { port, batch: batch.slice(offset, BATCH_ROWS.min(rows - offset)) }))
-}
-
-/// Some finished rows on their way out.
-pub(crate) struct Slice {
-    port: usize,
-    batch: Batch,
-}
-
-/// `emit` for a stage whose parts are finished rows.
-pub(crate) fn emit_slice(seq: u64, slice: Slice, out: &mut Ports) {
-    let rows = slice.batch.rows;
-    out.put(slice.port, Batch::new(seq, rows, slice.batch.columns));
-}
-
 struct Shared<B: Blocking> {
     stage: B,
     state: Mutex<State<B>>,
@@ -291,6 +271,26 @@ mod tests {
     use arrow::array::{ArrayRef, AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// The rows of `batch` in slices that [`emit_slice`] sends through `port`.
+    fn slices(port: usize, batch: Batch) -> impl Iterator<Item = Result<Slice>> + Send {
+        let rows = batch.rows;
+        (0..rows)
+            .step_by(BATCH_ROWS)
+            .map(move |offset| Ok(Slice { port, batch: batch.slice(offset, BATCH_ROWS.min(rows - offset)) }))
+    }
+
+    /// Some finished rows on their way out.
+    struct Slice {
+        port: usize,
+        batch: Batch,
+    }
+
+    /// `emit` for a stage whose parts are finished rows.
+    fn emit_slice(seq: u64, slice: Slice, out: &mut Ports) {
+        let rows = slice.batch.rows;
+        out.put(slice.port, Batch::new(seq, rows, slice.batch.columns));
+    }
 
     /// Adds up in the lanes, keeps the values in order; gives the values, then the sum.
     struct Listing;

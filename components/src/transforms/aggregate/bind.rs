@@ -4,10 +4,11 @@ use super::accumulate::{Aggregate, Function};
 use super::encode::{KeyColumn, KeyPlan};
 use super::stage::{Grouping, Source};
 use crate::transforms::one_input;
-use dtsx_engine::diag::{Code, Diagnostic, codes};
+use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec, OutputColumnSpec, Slot};
 use dtsx_engine::props::PropertyBag;
 use dtsx_engine::types::DataType;
+use dtsx_engine::types::collation::Collation;
 
 /// The groupings of a component, an output each. None if something is wrong, which was reported.
 pub(super) fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Vec<Grouping>> {
@@ -103,11 +104,15 @@ fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<
         report(spec, cx, column, code, format!("{ids} ({function:?}{of} as {})", column.data_type));
         return None;
     }
-    let key = |(slot, data_type): (Slot, DataType)| KeyColumn { slot, data_type, comparison: None };
-    if flags != 0 {
-        cx.unsupported(spec, format!("comparison flags {flags} of \"{}\"", column.name));
-        return None;
-    }
+    let comparison = match comparison(spec.locale, flags) {
+        Ok(comparison) => comparison,
+        Err(error) => {
+            let code = error.code().unwrap_or(codes::DTS_E_TXAGG_SORTKEYGENFAILED);
+            report(spec, cx, column, code, error.message().to_owned());
+            return None;
+        }
+    };
+    let key = |(slot, data_type): (Slot, DataType)| KeyColumn { slot, data_type, comparison: comparison.clone() };
     Some(match (function, input) {
         (Function::GroupBy, Some(input)) => Bound::Key(key(input)),
         (function, input) => Bound::Aggregate(Aggregate {
@@ -118,6 +123,16 @@ fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<
             name: column.name.clone(),
         }),
     })
+}
+
+/// How text is told apart. Without flags it is by its characters, exactly: what SSIS's linguistic comparison without
+/// flags takes for equal beyond that is unconfirmed.
+fn comparison(lcid: u32, flags: i64) -> Result<Option<Collation>> {
+    if flags == 0 {
+        return Ok(None);
+    }
+    // Flags that do not exist are refused there.
+    Collation::new(lcid, u32::try_from(flags).unwrap_or(u32::MAX)).map(Some)
 }
 
 /// The input column that an output column is made of.

@@ -12,6 +12,7 @@ use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Error, Result};
 use dtsx_engine::flow::Slot;
 use dtsx_engine::types::DataType;
+use dtsx_engine::types::collation::Collation;
 use std::sync::Arc;
 
 /// Words that a key may have; more make it bytes.
@@ -25,17 +26,7 @@ pub(super) struct KeyColumn {
     /// Its type.
     pub(super) data_type: DataType,
     /// How its text is compared; none: byte by byte.
-    pub(super) comparison: Option<Comparison>,
-}
-
-/// How text is compared.
-#[derive(Clone)]
-pub(super) struct Comparison(pub(super) Arc<dyn Fn(&str, &mut Vec<u8>) + Send + Sync>);
-
-impl std::fmt::Debug for Comparison {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Comparison")
-    }
+    pub(super) comparison: Option<Collation>,
 }
 
 /// How a column stands in a key of words.
@@ -205,7 +196,7 @@ impl KeyPlan {
                         keys.bytes.push(1);
                         let start = keys.bytes.len();
                         keys.bytes.extend_from_slice(&[0; 4]);
-                        comparison.0(texts.value(row), &mut keys.bytes);
+                        comparison.equal_key(texts.value(row), &mut keys.bytes);
                         let len = (keys.bytes.len() - start - 4) as u32;
                         keys.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
                     }

@@ -116,21 +116,31 @@ fn read_block(input: &mut In<'_>, aggregates: &[Aggregate]) -> Result<(u64, Bloc
     Ok((number, Block { keys, hashes, shape, inputs, entries, rows }))
 }
 
-/// Takes everything that was written, in its order. Refused memory is taken all the same: it is one partition's.
-fn replay(file: &BlockFile, plan: &Grouping, reservation: &mut Reservation) -> Result<(Table, bool)> {
+/// Takes everything that was written, in its order. When memory is refused, `evict` finds some; when it has none, what
+/// is needed is taken all the same: it is one partition's.
+fn replay(
+    file: &BlockFile,
+    plan: &Grouping,
+    reservation: &mut Reservation,
+    evict: &mut dyn FnMut() -> Result<bool>,
+) -> Result<(Table, bool)> {
     let mut reader = file.read()?;
     let mut bytes = Vec::new();
     let mut table = Table::new(&plan.keys, &plan.aggregates);
     let mut fits = true;
-    let mut reserve = |needed: usize, reservation: &mut Reservation| {
+    let mut reserve = |needed: usize, reservation: &mut Reservation| -> Result<()> {
         let more = needed.saturating_sub(reservation.bytes());
-        if more > 0 && !reservation.try_grow(more) {
+        while more > 0 && !reservation.try_grow(more) {
             fits = false;
-            reservation.force(more);
+            if !evict()? {
+                reservation.force(more);
+                break;
+            }
         }
+        Ok(())
     };
     if reader.read(&mut bytes)? {
-        reserve(2 * bytes.len(), reservation);
+        reserve(2 * bytes.len(), reservation)?;
         let mut input = In::new(&bytes);
         table.groups = take_groups(&mut input)?;
         table.first = input.u64s()?;
@@ -138,7 +148,7 @@ fn replay(file: &BlockFile, plan: &Grouping, reservation: &mut Reservation) -> R
     }
     while reader.read(&mut bytes)? {
         let (number, block) = read_block(&mut In::new(&bytes), &plan.aggregates)?;
-        reserve(table.heap() + block.growth(0, &table), reservation);
+        reserve(table.heap() + block.growth(0, &table), reservation)?;
         block.put(0, number, &mut table)?;
     }
     Ok((table, fits))
@@ -212,13 +222,24 @@ pub(super) fn finished(
     cx: &OpenCx,
 ) -> Result<Parts<Part>> {
     let plan = &groupings[grouping];
-    let mut runs = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     let (mut total, mut sample) = (0, Vec::new());
-    for (partition, mut reservation) in stores {
+    // Those in memory first: they can make room for the others.
+    let (memory, disk): (Vec<_>, Vec<_>) = stores.into_iter().partition(|(s, _)| matches!(s, Store::Memory(_)));
+    for (partition, mut reservation) in memory.into_iter().chain(disk) {
         cx.services.cancel.check()?;
         let (table, fits) = match partition {
             Store::Memory(table) => (table, true),
-            Store::Disk(spilled) => replay(&spilled.finish()?, plan, &mut reservation)?,
+            Store::Disk(spilled) => {
+                let mut evict = || {
+                    let Some(run) = runs.iter_mut().find(|r| matches!(r, Run::Memory { .. })) else { return Ok(false) };
+                    if let Run::Memory { table, .. } = run {
+                        *run = store(plan, table, &cx.services.spill)?;
+                    }
+                    Ok(true)
+                };
+                replay(&spilled.finish()?, plan, &mut reservation, &mut evict)?
+            }
         };
         total += table.first.len();
         // Every partition is a fair sample of the order of all.

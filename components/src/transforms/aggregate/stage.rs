@@ -283,8 +283,10 @@ impl Blocking for Aggregation {
         Ok(())
     }
 
-    fn seal(&self, _inputs: Vec<Sealed<Lane, u64>>) -> Result<Parts<Part>> {
+    fn seal(&self, inputs: Vec<Sealed<Lane, u64>>) -> Result<Parts<Part>> {
         self.cx.services.cancel.check()?;
+        // What lanes keep between batches is given back before the tables are put in order.
+        drop(inputs);
         self.settle()?;
         let parts = (0..self.groupings.len()).map(|g| self.finished(g)).collect::<Result<Vec<_>>>()?;
         Ok(Box::new(parts.into_iter().flatten()))
