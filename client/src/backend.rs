@@ -11,12 +11,15 @@ use crate::report::{CheckReport, ExpressionTally, Finding, Place, Tally};
 use crate::settings::Settings;
 use crate::tap::{Tap, TapSink};
 use dtsx_components::catalog::{self, Catalog};
+use dtsx_components::db;
+use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
 use dtsx_engine::control::{self, ExecResult, Pipelines, Registry, RunRequest, TapRequest};
 use dtsx_engine::diag::{self, Code, Diagnostic, Severity, Span, codes};
 use dtsx_engine::flow::FlowSpec;
 use dtsx_engine::run::{CancelToken, Expressions, PathMap, ReaderSink, RunOptions, Services};
-use dtsx_loader::compile::{self, CompileOptions, Compiled, ExpressionFinding, Report, Support};
+use dtsx_loader::compile::{self, CompileOptions, Compiled, ConfigurationTables, ExpressionFinding, Report, Support};
+use dtsx_loader::configuration::ConfigurationEntry;
 use dtsx_loader::dtsx::{self, LoadOptions};
 use dtsx_loader::model::{FormatVersion, Package};
 use dtsx_loader::project::Project;
@@ -103,8 +106,9 @@ pub(crate) fn text(loaded: &Loaded) -> &str {
     loaded.package.origin.as_ref().map_or("", |origin| origin.source.text.as_str())
 }
 
-fn compile(loaded: &Loaded, settings: &Settings) -> Compiled {
+fn compile(loaded: &Loaded, settings: &Settings, tables: Option<Arc<dyn ConfigurationTables>>) -> Compiled {
     let options = CompileOptions {
+        tables,
         connects: settings.connects.clone(),
         sets: settings.sets.clone(),
         params: settings.params.clone(),
@@ -122,6 +126,33 @@ fn paths(settings: &Settings) -> PathMap {
     map
 }
 
+/// Reads configurations that are kept in tables, before the execution has services of its own.
+#[derive(Debug)]
+struct SettingsTables {
+    paths: PathMap,
+}
+
+impl ConfigurationTables for SettingsTables {
+    fn read(
+        &self,
+        connection: &ConnectionSpec,
+        table: &str,
+        filter: &str,
+    ) -> std::result::Result<Vec<ConfigurationEntry>, String> {
+        let options = RunOptions { threads: 1, ..RunOptions::default() };
+        let services = Services::new(options).map_err(|e| e.to_string())?;
+        let services = Services { paths: Arc::new(self.paths.clone()), ..services };
+        let rows = db::configuration_rows(connection, table, filter, &services).map_err(|e| e.to_string())?;
+        let entry = |row: db::ConfigurationRow| ConfigurationEntry {
+            path: row.path,
+            value_type: row.value_type,
+            value: row.value,
+            span: Default::default(),
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}
+
 /// What an execution is given: the kinds of this build, the counters, the taps.
 fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCounts) -> RunRequest {
     let taps = taps.iter().map(|tap| TapRequest {
@@ -135,6 +166,7 @@ fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCou
     let registry = Registry::new(Arc::new(flows), Arc::new(Expressions { lcid }))
         .with_tasks(catalog::TASKS.iter().copied())
         .with_enumerators(catalog::ENUMERATORS.iter().copied())
+        .with_log_providers(catalog::LOG_PROVIDERS.iter().copied())
         .refusing(|path, kind| catalog::unsupported(path, kind, diag::codes::DTS_E_TASKISEMPTY));
     RunRequest::new(services, Arc::new(registry))
 }
@@ -164,7 +196,7 @@ impl Support for ThisBuild {
 }
 
 pub(crate) fn check(loaded: &Loaded, settings: &Settings) -> CheckReport {
-    let compiled = compile(loaded, settings);
+    let compiled = compile(loaded, settings, None);
     let report = offline(settings).and_then(|services| {
         let request = request(&compiled.plan, services, &[], &RowCounts::default());
         compile::report(&compiled, &request, &ThisBuild)
@@ -235,7 +267,7 @@ fn of_expression(it: ExpressionFinding, text: &str) -> Option<Finding> {
 }
 
 pub(crate) fn explain(loaded: &Loaded, settings: &Settings) -> Result<String> {
-    let compiled = compile(loaded, settings);
+    let compiled = compile(loaded, settings, None);
     let request = request(&compiled.plan, offline(settings)?, &[], &RowCounts::default());
     Ok(compile::explain(&compiled.plan, &request, &Catalog)?)
 }
@@ -278,7 +310,7 @@ pub(crate) fn prepare(
     options: RunOptions,
     readers: &[(String, Arc<Channel>)],
 ) -> Result<Prepared> {
-    let compiled = compile(loaded, settings);
+    let compiled = compile(loaded, settings, Some(Arc::new(SettingsTables { paths: paths(settings) })));
     if !compiled.is_runnable() {
         return Err(refusal(loaded, settings, compiled.diagnostics));
     }
@@ -306,7 +338,7 @@ pub(crate) fn prepare(
 /// Why a package with errors does not run: because of what was set about it, if it compiles without; else because of
 /// itself.
 fn refusal(loaded: &Loaded, settings: &Settings, diagnostics: Vec<Diagnostic>) -> Error {
-    let bare = compile(loaded, &Settings { maps: settings.maps.clone(), ..Settings::default() });
+    let bare = compile(loaded, &Settings { maps: settings.maps.clone(), ..Settings::default() }, None);
     match diagnostics.iter().find(|d| d.is_error() && !bare.diagnostics.contains(d)) {
         Some(refused) => Error::Setting(refused.message.clone()),
         None => Error::Invalid { findings: found(diagnostics, text(loaded)) },

@@ -10,7 +10,7 @@ use crate::transforms::{
     data_conversion, derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all,
     unpivot,
 };
-use dtsx_engine::control::{EnumeratorKind, TaskKind};
+use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{ComponentKind, ComponentSpec, Kinds};
 
@@ -64,8 +64,8 @@ pub const ENUMERATORS: &[&dyn EnumeratorKind] = crate::enumerators::ALL;
 pub const CONNECTIONS: &[&str] =
     &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "EXCEL", "OLEDB", "ADO.NET", "ADO", "ODBC"];
 
-/// Log providers, by canonical name.
-pub const LOG_PROVIDERS: &[&str] = &[];
+/// Log providers.
+pub const LOG_PROVIDERS: &[&dyn LogProviderKind] = crate::log_providers::ALL;
 
 /// What the engine itself runs: containers and the task that holds data flows.
 const OF_THE_ENGINE: &[&str] =
@@ -106,7 +106,7 @@ impl Stock {
             Family::Task => listed(OF_THE_ENGINE) || TASKS.iter().any(|k| k.kind().eq_ignore_ascii_case(self.kind)),
             Family::Enumerator => ENUMERATORS.iter().any(|k| k.kind().eq_ignore_ascii_case(self.kind)),
             Family::Connection => listed(CONNECTIONS),
-            Family::LogProvider => listed(LOG_PROVIDERS),
+            Family::LogProvider => LOG_PROVIDERS.iter().any(|k| k.kind().eq_ignore_ascii_case(self.kind)),
         }
     }
 }
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn everything_registered_is_stock() {
-        for name in [CONNECTIONS, LOG_PROVIDERS, OF_THE_ENGINE].concat() {
+        for name in [CONNECTIONS, OF_THE_ENGINE].concat() {
             assert!(find_stock(name).is_some_and(Stock::supported), "{name}");
         }
     }

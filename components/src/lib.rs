@@ -13,6 +13,7 @@ pub mod connections;
 pub mod db;
 pub mod destinations;
 pub mod enumerators;
+pub mod log_providers;
 mod shared;
 pub mod sources;
 pub mod tasks;

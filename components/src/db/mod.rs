@@ -20,6 +20,7 @@
 //! Start reading at [`session`], the contract of drivers; [`sqlite`] is the shortest of them.
 
 mod cells;
+mod configuration;
 pub mod connection_string;
 mod dialect;
 mod error;
@@ -33,6 +34,7 @@ pub mod sqlite;
 mod table_name;
 mod translate;
 
+pub use configuration::{ConfigurationRow, configuration_rows};
 pub use dialect::{Dialect, Family};
 pub use error::{DbError, ErrorKind, Outcome};
 pub(crate) use intake::source_code;

@@ -53,7 +53,8 @@ fn execute(plan: PackagePlan, change: impl FnOnce(&mut RunRequest), visits: Arc<
     let probe: &'static dyn TaskKind = Box::leak(Box::new(Probe(visits.clone())));
     let registry = Registry::new(Arc::new(NoFlows), Arc::new(Expressions::default()))
         .with_tasks(super::ALL.iter().copied().chain([probe]))
-        .with_enumerators(crate::enumerators::ALL.iter().copied());
+        .with_enumerators(crate::enumerators::ALL.iter().copied())
+        .with_log_providers(crate::log_providers::ALL.iter().copied());
     let recorder = Arc::new(EventRecorder::default());
     let mut request = RunRequest::new(services, Arc::new(registry));
     request.listeners.push(recorder.clone());
@@ -243,6 +244,26 @@ impl Single {
 
     pub fn connection(mut self, name: &str, kind: &str, path: &str, usage: &str) -> Single {
         self.plan.connections.push(connection(name, kind, path, &[("FileUsageType", usage)]));
+        self
+    }
+
+    /// Logs events of the package and of the task with a provider on a connection.
+    pub fn log(mut self, kind: &str, connection: &str, events: &[&str]) -> Single {
+        let id = format!("{{{kind}}}");
+        let (kind, config_string) = (kind.into(), connection.into());
+        let provider =
+            LogProviderPlan { id: id.clone(), name: "Log".into(), kind, config_string, ..Default::default() };
+        self.plan.log_providers.push(provider);
+        let logging = &mut self.plan.executables[0].logging;
+        logging.mode = LoggingMode::Enabled;
+        logging.events = events.iter().map(|e| (*e).to_owned()).collect();
+        logging.providers.push(id);
+        self
+    }
+
+    /// Changes what a container logs: 0 the package, 1 the task.
+    pub fn logging(mut self, index: usize, change: impl FnOnce(&mut LoggingPlan)) -> Single {
+        change(&mut self.plan.executables[index].logging);
         self
     }
 

@@ -42,6 +42,10 @@ pub(super) fn raise(frame: &Arc<Frame>, kind: EventKind, body: EventBody) {
         for listener in &frame.run.listeners {
             listener.event(&event);
         }
+        // A child package's events reach the logs of its parents, too; an event handler logs as its owner does.
+        if let Some(logs) = level.run.logs.get() {
+            logs.write(&level.run.plan, level.index, &level.run.info, &event);
+        }
     }
 }
 

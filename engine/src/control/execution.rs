@@ -4,6 +4,7 @@ use super::bubble::raise;
 use super::data_flow::FlowCx;
 use super::frame::{Frame, Phase, Run};
 use super::lifecycle;
+use super::logging::Logs;
 use super::plan::{ExecutableIndex, ExecutableKind, ExecutablePlan, PackagePlan};
 use super::registry::Registry;
 use super::task::{ExecResult, TaskCx};
@@ -14,7 +15,7 @@ use crate::run::Services;
 use crate::types::Value;
 use crate::variables::{Scope, VariableStore, VariableType};
 use chrono::{DateTime, Local};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What an execution is given.
 #[derive(Clone)]
@@ -188,6 +189,24 @@ fn validate_package(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (Option<Exec
 
 /// Validation, then execution between PackageStart and PackageEnd.
 fn execute(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (ExecResult, Arc<Frame>) {
+    let validation = Frame::package(run.clone(), Phase::Validation, parent.cloned());
+    match Logs::open(&validation) {
+        Ok(logs) => drop(run.logs.set(logs)),
+        Err(error) => {
+            super::bubble::raise_error(&validation, &error);
+            return (ExecResult::Failure, validation);
+        }
+    }
+    let ended = execute_logged(run, parent);
+    if let Some(logs) = run.logs.get() {
+        for error in logs.close() {
+            super::bubble::raise_error(&ended.1, &error);
+        }
+    }
+    ended
+}
+
+fn execute_logged(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (ExecResult, Arc<Frame>) {
     if let (Some(result), validation) = validate_package(run, parent) {
         return (result, validation);
     }
@@ -226,6 +245,7 @@ fn prepare(plan: &Arc<PackagePlan>, request: &RunRequest, parent: Option<&Arc<Fr
         outer: parent.map(Frame::scope),
         interactive: request.interactive,
         server_execution: request.server_execution,
+        logs: OnceLock::new(),
         handlers: plan.executables.iter().any(|e| !e.handlers.is_empty()),
         plan: plan.clone(),
     })

@@ -1,6 +1,7 @@
 //! One execution of one executable: what it shares with the run, and what it counts.
 
 use super::bubble::EventQueue;
+use super::logging::Logs;
 use super::permits::Permits;
 use super::plan::{ExecutableIndex, ExecutableKind, ExecutablePlan, PACKAGE, PackagePlan};
 use super::registry::Registry;
@@ -31,6 +32,8 @@ pub(super) struct Run {
     pub(super) server_execution: i64,
     /// Whether there are event handlers at all.
     pub(super) handlers: bool,
+    /// The logs, while the package executes.
+    pub(super) logs: OnceLock<Logs>,
 }
 
 /// One execution (or validation) of one executable. `parent` is the container around it; an event handler's is the

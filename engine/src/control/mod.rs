@@ -4,7 +4,8 @@
 //! it evaluates property expressions, counts errors, and lets events bubble to the frame around it. Tasks run on threads
 //! that may wait, never on the pool; at most MaxConcurrentExecutables of them at once.
 //!
-//! What a task or an enumerator does is its kind's business ([`TaskKind`], [`EnumeratorKind`]); this module knows none.
+//! What a task, an enumerator or a log provider does is its kind's business ([`TaskKind`], [`EnumeratorKind`],
+//! [`LogProviderKind`]); this module knows none.
 
 mod bubble;
 mod connections;
@@ -14,6 +15,7 @@ mod execution;
 mod expressions;
 mod frame;
 mod lifecycle;
+mod logging;
 mod loops;
 mod permits;
 mod pipelines;
@@ -26,6 +28,7 @@ mod validate;
 
 pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};
 pub use execution::{Outcome, RunRequest, check, run, validate_only, visit_scopes};
+pub use logging::{LogEntry, LogProviderCx, LogProviderKind, LogWriter};
 pub use pipelines::{Pipelines, TapRequest, find_output};
 pub use registry::{Refusal, Registry};
 pub use task::{

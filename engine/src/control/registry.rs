@@ -1,6 +1,7 @@
 //! What can be run: the kinds of tasks and enumerators by name, and what runs data flows and expressions.
 
 use super::data_flow::FlowRunner;
+use super::logging::LogProviderKind;
 use super::task::{EnumeratorKind, TaskKind};
 use crate::diag::{Diagnostic, codes};
 use crate::variables::Evaluator;
@@ -16,6 +17,7 @@ pub type Refusal = fn(&str, &str) -> Diagnostic;
 pub struct Registry {
     tasks: HashMap<String, &'static dyn TaskKind>,
     enumerators: HashMap<String, &'static dyn EnumeratorKind>,
+    log_providers: HashMap<String, &'static dyn LogProviderKind>,
     flows: Arc<dyn FlowRunner>,
     evaluator: Arc<dyn Evaluator>,
     refusal: Refusal,
@@ -27,7 +29,8 @@ impl Registry {
         let refusal = |path: &str, kind: &str| {
             Diagnostic::error(codes::DTS_E_TASKISEMPTY, path, format!("\"{kind}\" is not registered"))
         };
-        Registry { tasks: HashMap::new(), enumerators: HashMap::new(), flows, evaluator, refusal }
+        let (tasks, enumerators, log_providers) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Registry { tasks, enumerators, log_providers, flows, evaluator, refusal }
     }
 
     /// What to say of a task or enumerator whose kind is not registered.
@@ -49,6 +52,18 @@ impl Registry {
     pub fn with_enumerators(mut self, kinds: impl IntoIterator<Item = &'static dyn EnumeratorKind>) -> Registry {
         self.enumerators.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
         self
+    }
+
+    /// Adds log provider kinds.
+    #[must_use]
+    pub fn with_log_providers(mut self, kinds: impl IntoIterator<Item = &'static dyn LogProviderKind>) -> Registry {
+        self.log_providers.extend(kinds.into_iter().map(|k| (k.kind().to_ascii_lowercase(), k)));
+        self
+    }
+
+    /// The log provider class of that canonical kind.
+    pub fn log_provider(&self, kind: &str) -> Option<&'static dyn LogProviderKind> {
+        self.log_providers.get(&kind.to_ascii_lowercase()).copied()
     }
 
     /// The task class of that canonical kind.

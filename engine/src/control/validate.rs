@@ -226,6 +226,7 @@ fn check_package(frame: &Arc<Frame>, diagnostics: &mut Vec<Diagnostic>) {
         let message = "MaxConcurrentExecutables is 0. It must be -1 (as many as suit the computer) or at least 1.";
         diagnostics.push(Diagnostic::error(codes::DTS_E_GENERICERROR, &plan.path, message).with_span(plan.span));
     }
+    super::logging::check(frame, diagnostics);
     // A file that an earlier run left would have to be obeyed: then this run must not start from the beginning.
     let usage = properties.int("CheckpointUsage").unwrap_or(0);
     let file = properties.str("CheckpointFileName");

@@ -5,10 +5,10 @@
 
 use super::CompileOptions;
 use super::overrides;
-use crate::configuration::ConfigurationFile;
+use crate::configuration::{ConfigurationFile, SqlServerConfiguration};
 use crate::dtsx::LoadOptions;
 use crate::model::{Configuration, Executable};
-use dtsx_engine::control::plan::PackagePlan;
+use dtsx_engine::control::plan::{ConnectionPlan, PackagePlan};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::props::Origin;
 use std::path::Path;
@@ -81,14 +81,45 @@ fn one(
             let code = codes::DTS_W_CONFIGKEYNOTFOUND;
             warn(diagnostics, name, code, code.message(&[&text]));
         }
-        7 | 9 => diagnostics.push(Diagnostic::unsupported(
-            format!("\\Package.Configurations[{name}]"),
-            format!("the configuration \"{name}\" is kept in a SQL Server table, which this build cannot read"),
-        )),
+        7 => apply_table(plan, name, text, options, origin, diagnostics),
+        9 => {
+            let Some(text) = variable(text) else { return };
+            apply_table(plan, name, &text, options, origin, diagnostics);
+        }
         _ => {
             let code = codes::DTS_W_INVALIDCONFIGURATIONTYPE;
             warn(diagnostics, name, code, code.message(&[&name]));
         }
+    }
+}
+
+/// Applies what a table of a database says: `"connection";"table";"filter";`.
+fn apply_table(
+    plan: &mut PackagePlan,
+    name: &str,
+    text: &str,
+    options: &CompileOptions,
+    origin: Origin,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let code = codes::DTS_W_SQLSERVERFAILEDIMPORT;
+    let Some(place) = SqlServerConfiguration::parse(text) else {
+        return warn(diagnostics, name, code, code.message(&[&text]));
+    };
+    let Some(tables) = &options.tables else { return };
+    let named =
+        |c: &&ConnectionPlan| c.spec.name == place.connection || c.spec.id.eq_ignore_ascii_case(&place.connection);
+    let read = match plan.connections.iter().find(named) {
+        Some(connection) => tables.read(&connection.spec, &place.table, &place.filter),
+        None => Err(format!("there is no connection manager \"{}\"", place.connection)),
+    };
+    match read {
+        Ok(entries) if entries.is_empty() => {
+            let code = codes::DTS_W_NORECORDSFOUNDINTABLE;
+            warn(diagnostics, name, code, code.message(&[&place.table]));
+        }
+        Ok(entries) => entries.iter().for_each(|e| set(plan, name, &e.path, &e.value, origin, diagnostics)),
+        Err(why) => warn(diagnostics, name, code, code.message(&[&why])),
     }
 }
 

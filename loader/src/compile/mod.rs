@@ -15,8 +15,10 @@ mod report;
 pub use explain::explain;
 pub use report::{ExpressionFinding, ExpressionTally, Report, Support, Tally, report};
 
+use crate::configuration::ConfigurationEntry;
 use crate::model::Package;
 use crate::project::Project;
+use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
 use dtsx_engine::diag::{Diagnostic, Severity};
 use dtsx_engine::props::Origin;
@@ -36,6 +38,23 @@ pub struct CompileOptions {
     pub configurations: Vec<std::path::PathBuf>,
     /// Path prefix rules; configuration files are found through them.
     pub paths: PathMap,
+    /// Reads configurations that are kept in tables of databases; None: nobody may touch a server now, and they are
+    /// passed over.
+    pub tables: Option<Arc<dyn ConfigurationTables>>,
+}
+
+/// Reads configurations that are kept in tables of databases, for a loader that knows no database.
+pub trait ConfigurationTables: std::fmt::Debug + Send + Sync {
+    /// The entries of a table under a filter.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn read(
+        &self,
+        connection: &ConnectionSpec,
+        table: &str,
+        filter: &str,
+    ) -> std::result::Result<Vec<ConfigurationEntry>, String>;
 }
 
 /// A compiled package.
