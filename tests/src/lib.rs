@@ -4,6 +4,7 @@
 //! client, `layers` and `metadata` hold the house to its rules.
 
 pub mod compare;
+pub mod servers;
 pub mod source;
 
 use std::path::{Path, PathBuf};
