@@ -3,7 +3,7 @@
 use crate::json::{Object, array};
 use crate::output::{Look, Out, note};
 use chrono::{DateTime, SecondsFormat, Utc};
-use dtsx::{Event, EventKind, Message, Outcome, PathRows, RunResult};
+use dtsx::{ComponentRows, Event, EventKind, Message, Outcome, PathRows, RunResult};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -97,6 +97,24 @@ impl Log {
         self.stamped(event.time, word, style, &text)
     }
 
+    /// The components that did not simply pass their rows on.
+    fn accounts(&self, outcome: &Outcome) -> Vec<String> {
+        let told = outcome.components.iter().filter(|c| c.redirected > 0 || c.left_out > 0);
+        let line = |c: &ComponentRows| {
+            let text = format!(
+                "{} · {}: {} received, {} sent, {} redirected, {} left out",
+                c.task,
+                c.component,
+                grouped(c.received),
+                grouped(c.sent),
+                grouped(c.redirected),
+                grouped(c.left_out)
+            );
+            self.stamped(SystemTime::now(), "rows", "2", &text)
+        };
+        told.map(line).collect()
+    }
+
     fn verdict(&self, outcome: &Outcome) -> String {
         let (word, style) = match outcome.result {
             RunResult::Success => ("success", "1;32"),
@@ -164,6 +182,7 @@ impl Display for Lines {
     }
 
     fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.0.accounts(outcome).into_iter().for_each(note);
         note(self.0.verdict(outcome));
         Ok(())
     }
@@ -262,6 +281,7 @@ impl Display for Live {
 
     fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.bars.clear()?;
+        self.log.accounts(outcome).into_iter().for_each(note);
         note(self.log.verdict(outcome));
         Ok(())
     }
@@ -296,6 +316,19 @@ fn timed(time: SystemTime, event: &str) -> Object {
 
 fn rows_json(rows: &[PathRows]) -> String {
     array(rows.iter().map(|r| Object::new().text("task", &r.task).text("path", &r.path).raw("rows", r.rows).end()))
+}
+
+fn components_json(components: &[ComponentRows]) -> String {
+    array(components.iter().map(|c| {
+        Object::new()
+            .text("task", &c.task)
+            .text("component", &c.component)
+            .raw("received", c.received)
+            .raw("sent", c.sent)
+            .raw("redirected", c.redirected)
+            .raw("left_out", c.left_out)
+            .end()
+    }))
 }
 
 impl Display for Json<'_> {
@@ -341,7 +374,8 @@ impl Display for Json<'_> {
             .raw("elapsed_seconds", format_args!("{:.6}", outcome.elapsed.as_secs_f64()))
             .raw("peak_bytes", outcome.memory.peak)
             .raw("spilled_bytes", outcome.memory.spilled)
-            .raw("rows", rows_json(&outcome.rows));
+            .raw("rows", rows_json(&outcome.rows))
+            .raw("components", components_json(&outcome.components));
         self.line(object)
     }
 }

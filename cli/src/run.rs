@@ -122,6 +122,7 @@ mod tests {
                 variable("User::Rows", Value::Null),
             ],
             rows: Vec::new(),
+            components: Vec::new(),
             elapsed: Duration::ZERO,
             memory: dtsx::MemoryUse::default(),
         };

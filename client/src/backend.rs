@@ -396,6 +396,7 @@ impl Prepared {
             },
             variables: outcome.variables.into_iter().map(|(name, _, value)| Variable { name, value }).collect(),
             rows: self.counts.snapshot(),
+            components: self.counts.components(),
             memory: MemoryUse {
                 peak: self.request.services.memory.peak() as u64,
                 spilled: self.request.services.spill.written(),

@@ -1,6 +1,6 @@
 //! How many rows have passed over each data path, live.
 
-use crate::execution::PathRows;
+use crate::execution::{ComponentRows, PathRows};
 use dtsx_engine::flow::{FlowEvents, FlowMetrics, FlowPlan};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ pub(crate) struct RowCounts(Arc<Mutex<Vec<TaskCounts>>>);
 struct TaskCounts {
     task: String,
     ended: Vec<PathRows>,
+    components: Vec<ComponentRows>,
     running: Option<(Arc<FlowPlan>, Arc<FlowMetrics>)>,
 }
 
@@ -25,6 +26,12 @@ impl RowCounts {
     pub(crate) fn snapshot(&self) -> Vec<PathRows> {
         let tasks = self.tasks();
         tasks.iter().flat_map(|task| added(task.ended.clone(), task.now())).collect()
+    }
+
+    /// The rows of every component so far, by task in the order in which they began.
+    pub(crate) fn components(&self) -> Vec<ComponentRows> {
+        let tasks = self.tasks();
+        tasks.iter().flat_map(|task| accounted(task.components.clone(), task.accounts())).collect()
     }
 
     /// The rows of the execution of `task` that has just ended; none if it is no data flow.
@@ -42,7 +49,9 @@ impl FlowEvents for RowCounts {
                 task.end();
                 task.running = running;
             }
-            None => tasks.push(TaskCounts { task: plan.path.clone(), ended: Vec::new(), running }),
+            None => {
+                tasks.push(TaskCounts { task: plan.path.clone(), ended: Vec::new(), components: Vec::new(), running })
+            }
         }
     }
 }
@@ -65,10 +74,29 @@ impl TaskCounts {
         rows
     }
 
+    /// The accounts of the present execution.
+    fn accounts(&self) -> Vec<ComponentRows> {
+        let Some((plan, metrics)) = &self.running else { return Vec::new() };
+        let of = |index: usize| {
+            let spec = &plan.nodes[index].spec;
+            let account = metrics.account(index, &spec.outputs);
+            ComponentRows {
+                task: self.task.clone(),
+                component: spec.name.clone(),
+                received: account.received,
+                sent: account.sent.iter().sum::<u64>() - account.redirected,
+                redirected: account.redirected,
+                left_out: account.left_out,
+            }
+        };
+        downstream(&plan.consumers).into_iter().map(of).collect()
+    }
+
     /// The present execution becomes a past one.
     fn end(&mut self) -> Vec<PathRows> {
         let now = self.now();
         self.ended = added(std::mem::take(&mut self.ended), now.clone());
+        self.components = accounted(std::mem::take(&mut self.components), self.accounts());
         self.running = None;
         now
     }
@@ -78,6 +106,21 @@ fn added(mut total: Vec<PathRows>, more: Vec<PathRows>) -> Vec<PathRows> {
     for more in more {
         match total.iter_mut().find(|known| known.path == more.path) {
             Some(known) => known.rows += more.rows,
+            None => total.push(more),
+        }
+    }
+    total
+}
+
+fn accounted(mut total: Vec<ComponentRows>, more: Vec<ComponentRows>) -> Vec<ComponentRows> {
+    for more in more {
+        match total.iter_mut().find(|known| known.component == more.component) {
+            Some(known) => {
+                known.received += more.received;
+                known.sent += more.sent;
+                known.redirected += more.redirected;
+                known.left_out += more.left_out;
+            }
             None => total.push(more),
         }
     }

@@ -35,6 +35,23 @@ pub struct PathRows {
     pub rows: u64,
 }
 
+/// The rows of a component of a data flow: what came in, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentRows {
+    /// The path of the data flow task.
+    pub task: String,
+    /// The component's name.
+    pub component: String,
+    /// Rows that came in.
+    pub received: u64,
+    /// Rows that left, errors not counted.
+    pub sent: u64,
+    /// Rows that left by the error output.
+    pub redirected: u64,
+    /// Rows that were left out, redirected ones that nobody takes among them.
+    pub left_out: u64,
+}
+
 /// A variable of the package container at the end of a run.
 #[derive(Clone, Debug)]
 pub struct Variable {
@@ -53,6 +70,8 @@ pub struct Outcome {
     pub variables: Vec<Variable>,
     /// Rows by data path.
     pub rows: Vec<PathRows>,
+    /// Rows by component.
+    pub components: Vec<ComponentRows>,
     /// How long it took.
     pub elapsed: Duration,
     /// What components held rows in.

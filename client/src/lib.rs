@@ -43,7 +43,7 @@ pub use dtsx_engine::run::{CancelToken, RunOptions};
 pub use dtsx_engine::types::Value;
 pub use error::{Error, ExitCode, Result};
 pub use event::{Event, EventKind, Listener, Message, Source};
-pub use execution::{Execution, MemoryUse, Outcome, PathRows, RunResult, Variable};
+pub use execution::{ComponentRows, Execution, MemoryUse, Outcome, PathRows, RunResult, Variable};
 pub use package::{OpenOptions, Package, PackageInfo};
 pub use reader::Reader;
 pub use report::{CheckReport, ExpressionTally, Finding, Place, Tally};

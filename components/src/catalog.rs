@@ -7,8 +7,8 @@ use crate::destinations::{data_reader, flat_file as flat_file_destination, recor
 use crate::sources::{database, flat_file};
 use crate::transforms::{
     aggregate, audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column,
-    data_conversion, derived_column, export_column, import_column, multicast, pivot, row_count, sampling, union_all,
-    unpivot,
+    data_conversion, derived_column, export_column, import_column, multicast, pivot, row_count, sampling,
+    slowly_changing_dimension, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -44,6 +44,7 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &sampling::RowSampling,
     &balanced_data_distributor::BalancedDataDistributor,
     &cdc_splitter::CdcSplitter,
+    &slowly_changing_dimension::SlowlyChangingDimension,
 ];
 
 /// Components without outputs, other than error outputs.

@@ -606,3 +606,34 @@ fn binding_reports_a_cycle_and_an_unknown_component() {
     assert!(plan.is_none());
     assert_eq!(diagnostics[0].code, Some(Code(0xC0047000)));
 }
+
+#[test]
+fn rows_that_do_not_add_up_fail_the_run_and_name_the_component() {
+    // Parity sends odd numbers through its second output: without a place for them in the group, rows are missing.
+    let run_split = |group: i32, taken: bool| {
+        let (even, _, _) = collector(0);
+        let (odd, _, _) = collector(0);
+        let mut split = node("split", Bound::Inline(Box::new(Parity)), 1, 2);
+        for output in &mut split.spec.outputs {
+            output.synchronous_input = Some(0);
+            output.exclusion_group = group;
+        }
+        let plan = FlowPlan {
+            path: "\\Package\\Flow".into(),
+            nodes: vec![
+                node("src", Bound::Source(Box::new(Numbers { morsels: 5, rows: 11, fail_at: None })), 0, 1),
+                split,
+                node("even", Bound::Sink(Box::new(even)), 1, 0),
+                node("odd", Bound::Sink(Box::new(odd)), 1, 0),
+            ],
+            consumers: vec![vec![Some((1, 0))], vec![Some((2, 0)), taken.then_some((3, 0))], vec![], vec![]],
+            path_names: vec![vec![String::new()], vec![String::new(); 2], vec![], vec![]],
+        };
+        run(plan, &Services::new(RunOptions { threads: 2, ..RunOptions::default() }).unwrap())
+    };
+    assert!(run_split(1, true).is_ok());
+    assert!(run_split(1, false).is_ok());
+    let error = run_split(0, true).unwrap_err();
+    assert_eq!((error.owner(), error.object()), (Owner::Internal, "\\Package\\Flow\\split"));
+    assert!(error.message().contains("rows of \"split\" do not add up: 55 came in, 28 left"), "{error}");
+}

@@ -6,8 +6,8 @@
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Error, Result};
 use dtsx_engine::flow::{
-    Block, Commit, Committed, Decode, Encode, Fetch, Layout, Morsel, OpenCx, Ports, Sink, Source, Stage, StageEnds,
-    Step, Waker,
+    Block, Commit, Committed, Decode, Encode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Sink, Source, Stage,
+    StageEnds, Step, Waker,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +42,9 @@ pub(crate) trait Stream: Send + Sync + 'static {
         false
     }
 
+    /// What the stage owes for its rows.
+    fn row_rule(&self) -> RowRule;
+
     /// What a lane begins with.
     fn lane(&self, cx: &OpenCx, input: &Layout) -> Result<Self::Lane>;
 
@@ -72,6 +75,10 @@ impl<S: Stream> Stage for Streaming<S> {
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        self.0.row_rule()
     }
 }
 

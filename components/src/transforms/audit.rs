@@ -65,8 +65,8 @@ fn column(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
         (expected, found) => expected == found,
     };
     if !same {
-        let code = codes::DTS_E_TXAUDIT_ONLYSTRINGLENGTHCHANGEALLOWED;
-        report_output_column(spec, cx, column, code, code.message(&[]));
+        let code = codes::DTS_E_TXLINEAGEDATATYPEMISMATCH;
+        report_output_column(spec, cx, column, code, code.message(&[&column.name]));
         return None;
     }
     Some((variable, column.data_type))

@@ -46,7 +46,9 @@ impl Inline for Turns {
 
 impl Apply for Turns {
     fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        if !self.ports.is_empty() {
+        if self.ports.is_empty() {
+            out.leave_out(batch.selected() as u64);
+        } else {
             let turn = batch.seq % self.ports.len() as u64;
             out.put(self.ports[turn as usize], batch);
         }

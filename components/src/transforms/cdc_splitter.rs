@@ -117,13 +117,19 @@ impl Apply for Lane {
         }
         let mut rows = RowFaults::new(&batch);
         rows.column(&plan.site, &faults, &|row| shown(column, row));
+        out.leave_out(rows.ignored());
         let (_, rejects) = rows.settle(&plan.name)?;
         plan.errors.send(&batch, &rejects, out)?;
         for (rows, port) in taken.into_iter().zip(plan.ports) {
-            if let (Some(port), false) = (port, rows.is_empty()) {
-                let selection = (rows.len() < batch.rows).then(|| Arc::new(rows));
-                out.put(port, Batch { selection, ..batch.clone() });
+            if rows.is_empty() {
+                continue;
             }
+            let Some(port) = port else {
+                out.leave_out(rows.len() as u64);
+                continue;
+            };
+            let selection = (rows.len() < batch.rows).then(|| Arc::new(rows));
+            out.put(port, Batch { selection, ..batch.clone() });
         }
         Ok(())
     }

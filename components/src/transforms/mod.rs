@@ -17,6 +17,7 @@ pub mod multicast;
 pub mod pivot;
 pub mod row_count;
 pub mod sampling;
+pub mod slowly_changing_dimension;
 pub mod union_all;
 pub mod unpivot;
 

@@ -9,7 +9,7 @@ use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
     BindCx, Block, Bound, Commit, Committed, ComponentKind, ComponentSpec, Decode, Encode, Fetch, InputColumnSpec,
-    Layout, Morsel, OpenCx, Ports, Sink, Slot, Source, Stage, Step, Waker,
+    Layout, Morsel, OpenCx, Ports, RowRule, Sink, Slot, Source, Stage, Step, Waker,
 };
 use dtsx_engine::types::DataType;
 use std::collections::VecDeque;
@@ -104,6 +104,10 @@ impl Stage for Union {
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
     }
 }
 

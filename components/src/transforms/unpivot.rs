@@ -18,7 +18,7 @@ use arrow::array::{Array, ArrayRef, StringViewArray, UInt32Array};
 use arrow::compute::{interleave, take};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Result, codes};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, can_cast, cast_array};
 use std::sync::Arc;
@@ -190,6 +190,10 @@ impl Stream for Plan {
     type Piece = Vec<Batch>;
     type Lane = ();
     type State = ();
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("a row for each value that is not NULL")
+    }
 
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())

@@ -76,12 +76,13 @@ pub struct OpenCx {
 pub struct Ports {
     slots: Vec<Option<Batch>>,
     rows_read: Option<u32>,
+    left_out: u64,
 }
 
 impl Ports {
     /// Empty slots for `n` output ports.
     pub fn new(n: usize) -> Ports {
-        Ports { slots: (0..n).map(|_| None).collect(), rows_read: None }
+        Ports { slots: (0..n).map(|_| None).collect(), ..Ports::default() }
     }
 
     /// Puts the batch for output `port` (an index into [`ComponentSpec::outputs`]).
@@ -102,10 +103,33 @@ impl Ports {
         self.rows_read.take().unwrap_or(sum)
     }
 
+    /// Says that `rows` rows leave by no output: because they were asked to, or as errors that nobody takes.
+    pub fn leave_out(&mut self, rows: u64) {
+        self.left_out += rows;
+    }
+
+    /// What [`Ports::leave_out`] said; then forgotten.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
+    }
+
     /// Takes what was put for output `port`.
     pub fn take(&mut self, port: usize) -> Option<Batch> {
         self.slots[port].take()
     }
+}
+
+/// What a component owes for the rows that it received: [`execute`](super::execute) checks it when a flow has ended, and a
+/// component whose rows do not add up fails the run. Rows that leave by the error output, or are left out
+/// ([`Ports::leave_out`]), are paid for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowRule {
+    /// Every row leaves by every output, but by one only of the outputs of an exclusion group.
+    Each,
+    /// The rows of all inputs leave, each by one of the outputs.
+    Once,
+    /// Another number of rows leaves; this says which.
+    Other(&'static str),
 }
 
 /// A source of rows.
@@ -170,6 +194,11 @@ pub trait Inline: Send + Sync {
     /// # Errors
     /// What cannot be opened.
     fn open(&self, cx: &OpenCx, input: &Layout) -> Result<Box<dyn Apply>>;
+
+    /// What it owes for its rows.
+    fn row_rule(&self) -> RowRule {
+        RowRule::Each
+    }
 
     /// Called once after the last batch of every lane; sets result variables.
     ///
@@ -276,6 +305,11 @@ pub trait Stage: Send + Sync {
 
     /// Whether all inputs must have ended before the first row leaves.
     fn blocks(&self) -> bool;
+
+    /// What it owes for its rows.
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("as many rows as it makes")
+    }
 }
 
 /// What a kind made of a specification: immutable, ready to run any number of times.

@@ -362,6 +362,7 @@ impl ErrorOutput {
     pub fn send(&self, input: &Batch, rejects: &[Reject], out: &mut Ports) -> Result<()> {
         let Some(port) = self.port.filter(|_| self.attached) else {
             self.lost.fetch_add(rejects.len() as u64, Ordering::Relaxed);
+            out.leave_out(rejects.len() as u64);
             return Ok(());
         };
         if rejects.is_empty() {
@@ -397,6 +398,7 @@ impl ErrorOutput {
     ) {
         let Some(port) = self.port.filter(|_| self.attached) else {
             self.lost.fetch_add(rejects.len() as u64, Ordering::Relaxed);
+            out.leave_out(rejects.len() as u64);
             return;
         };
         if !rejects.is_empty() {

@@ -12,13 +12,13 @@ mod plan;
 
 mod spec;
 
-pub use exec::{FlowEvents, FlowMetrics, FlowOutcome, PathMetrics, execute};
+pub use exec::{FlowEvents, FlowMetrics, FlowOutcome, PathMetrics, RowAccount, execute};
 pub use explain::explain;
 pub use plan::{BindEnv, FlowPlan, Kinds, PlanNode, Tap, bind};
 
 pub use contract::{
     Apply, BindCx, Block, Bound, Commit, Committed, ComponentKind, Decode, Encode, Ended, Fetch, Inline, Morsel,
-    OpenCx, Ports, Sink, Source, Stage, StageEnds, Step, Waker,
+    OpenCx, Ports, RowRule, Sink, Source, Stage, StageEnds, Step, Waker,
 };
 pub use spec::{
     ColumnRef, ComponentSpec, Disposition, Dispositions, ExternalColumnSpec, FlowSpec, InputColumnSpec, InputSpec,

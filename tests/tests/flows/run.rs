@@ -4,6 +4,7 @@ use crate::text::{Cell, Column, FlowTest, Pairs, TestFile, csv, dispositions, ke
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use dtsx::rows::{RowFormat, append_rows, csv_header};
 use dtsx_components::catalog::Catalog;
+use dtsx_components::db::{Database, StatementOptions};
 use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::Rowset;
@@ -162,7 +163,12 @@ impl Bench {
         });
         let folder = tempfile::tempdir().unwrap();
         for TestFile { name, bytes, .. } in &test.files {
-            std::fs::write(folder.path().join(name), bytes).unwrap();
+            let path = folder.path().join(name);
+            if name.ends_with(".db") {
+                database(&path, std::str::from_utf8(bytes).unwrap());
+            } else {
+                std::fs::write(path, bytes).unwrap();
+            }
         }
         let connections = connections.collect();
         Bench { flow, sources, component: test.inputs.len(), variables, connections, folder }
@@ -248,6 +254,17 @@ impl Bench {
     /// The number of a column that is spelled `In.name`.
     pub fn lineage(&self, name: &str) -> Option<u32> {
         self.flow.lineage_names.get(name).map(|l| l.0)
+    }
+}
+
+/// Makes an SQLite database by the statements in `sql`, one a line.
+fn database(path: &std::path::Path, sql: &str) {
+    let mut spec = ConnectionSpec { kind: "OLEDB".into(), ..ConnectionSpec::default() };
+    spec.properties.set_text("ConnectionString", format!("sqlite:{}", path.display()), Origin::Package);
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+    let mut session = Database::of(&spec, &services).unwrap().lease().unwrap();
+    for statement in sql.lines() {
+        session.execute(statement, &[], &StatementOptions::default()).unwrap();
     }
 }
 

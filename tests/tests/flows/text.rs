@@ -29,7 +29,7 @@
 //! `[input NAME fails]` (the source fails after its last row), `[expect OUT unordered]`, `[expect variables]`, and `[expect reader]`: what the client of a DataReader destination gets.
 //!
 //! Components that touch files find them in the folder `D:\T` of their own run: `[file NAME]` makes one of the lines that
-//! follow (`[file NAME hex]`: of bytes), `[expect file NAME]` and `[expect file NAME hex]` say what must be in one
+//! follow (`[file NAME hex]`: of bytes; `[file NAME.db]`: an SQLite database, of statements), `[expect file NAME]` and `[expect file NAME hex]` say what must be in one
 //! afterwards, `[expect no file NAME]` that there is none. `[connection NAME KIND]` gives the component a connection
 //! manager with these properties. `[port NAME]` gives an input as a whole its dispositions. No file has empty lines, or
 //! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one, `sort` and

@@ -11,7 +11,7 @@ use dtsx_engine::batch::{Batch, Fault};
 use dtsx_engine::diag::{Code, Result, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::faults::RowFaults;
-use dtsx_engine::flow::{Layout, OpenCx, Ports};
+use dtsx_engine::flow::{Layout, OpenCx, Ports, RowRule};
 use hashbrown::HashSet;
 
 /// No row of the set has that pivot key.
@@ -59,6 +59,10 @@ impl Stream for Plan {
     type Piece = Piece;
     type Lane = Lane;
     type State = State;
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("a row for each run of the set key")
+    }
 
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<Lane> {
         let field = |data_type: &dtsx_engine::types::DataType| SortField::new(data_type.arrow());

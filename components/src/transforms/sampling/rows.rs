@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{interleave, take};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, codes};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::memory::Reservation;
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use std::collections::BinaryHeap;
@@ -122,6 +122,10 @@ impl Stream for Plan {
     type Piece = Batch;
     type Lane = ();
     type State = State;
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
+    }
 
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())

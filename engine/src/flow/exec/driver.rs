@@ -95,6 +95,7 @@ impl Driver {
         let mut ports = std::mem::take(&mut self.ports[0]);
         let decoded = self.decoder.decode(seq, morsel, &mut ports);
         flow.metrics.worked(root, started.elapsed());
+        flow.metrics.left_out(root, ports.take_left_out());
         let rows = ports.take_rows_read();
         pipeline.failure.count(seq, rows);
         decoded.map_err(|e| e.at(&flow.plan.nodes[root].spec.path))?;
@@ -158,6 +159,7 @@ impl Driver {
                 let started = Instant::now();
                 self.applies[*apply].apply(batch, &mut ports).map_err(|e| e.at(&flow.plan.nodes[*node].spec.path))?;
                 flow.metrics.worked(*node, started.elapsed());
+                flow.metrics.left_out(*node, ports.take_left_out());
                 for (port, targets) in outputs.iter().enumerate() {
                     if let Some(batch) = ports.take(port) {
                         flow.metrics.sent(*node, port, batch.selected());

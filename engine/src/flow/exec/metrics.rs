@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct FlowMetrics {
     rows: Vec<Vec<AtomicU64>>,
     received: Vec<AtomicU64>,
+    left_out: Vec<AtomicU64>,
     busy: Vec<AtomicU64>,
 }
 
@@ -24,7 +25,7 @@ impl FlowMetrics {
     pub(super) fn new(outputs: impl Iterator<Item = usize>) -> FlowMetrics {
         let rows: Vec<Vec<AtomicU64>> = outputs.map(|n| (0..n).map(|_| AtomicU64::new(0)).collect()).collect();
         let counters = || rows.iter().map(|_| AtomicU64::new(0)).collect();
-        FlowMetrics { received: counters(), busy: counters(), rows }
+        FlowMetrics { received: counters(), left_out: counters(), busy: counters(), rows }
     }
 
     pub(super) fn sent(&self, node: usize, output: usize, rows: usize) {
@@ -33,6 +34,12 @@ impl FlowMetrics {
 
     pub(super) fn received(&self, node: usize, rows: usize) {
         self.received[node].fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn left_out(&self, node: usize, rows: u64) {
+        if rows > 0 {
+            self.left_out[node].fetch_add(rows, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn worked(&self, node: usize, time: Duration) {
@@ -47,6 +54,11 @@ impl FlowMetrics {
     /// Rows that a component received over all its inputs so far.
     pub fn rows_received(&self, node: usize) -> u64 {
         self.received[node].load(Ordering::Relaxed)
+    }
+
+    /// Rows that a component left out so far: see [`super::super::Ports::leave_out`].
+    pub fn rows_left_out(&self, node: usize) -> u64 {
+        self.left_out[node].load(Ordering::Relaxed)
     }
 
     /// Time that lanes spent inside a component so far, added up over the lanes.

@@ -7,12 +7,14 @@
 //! Memory is bounded by credits: a pipeline fetches only while fewer than [`window`] morsels are between fetch and commit.
 //! The lane with the lowest sequence number never needs a credit to go on, so a pipeline always makes progress.
 
+mod accounts;
 mod driver;
 mod failure;
 mod leaf;
 mod metrics;
 mod run;
 
+pub use accounts::RowAccount;
 pub use metrics::{FlowMetrics, PathMetrics};
 pub use run::{FlowEvents, FlowOutcome, execute};
 

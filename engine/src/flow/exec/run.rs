@@ -249,6 +249,7 @@ pub fn execute(
         return Err(error);
     }
     services.cancel.check()?;
+    super::accounts::check(plan, &metrics)?;
     for node in 0..plan.nodes.len() {
         if matches!(plan.nodes[node].bound, Bound::Inline(_)) {
             let PlanNodeRef { inline, .. } = opener.inline(node)?;
