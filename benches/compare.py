@@ -18,11 +18,11 @@ ROOT = os.path.dirname(HERE)
 OURS = "dtsx"
 RIVALS = {"duckdb": "duckdb_sql.py", "polars": "polars_lazy.py", "datafusion": "datafusion_sql.py",
           "chdb": "chdb_sql.py", "duckdb-cli": "duckdb_cli.py"}
-WORKLOADS = ("W0", "W1", "W7")
-OUTPUTS = {"W0": ["w0.csv"], "W1": ["w1a.csv", "w1b.csv"], "W7": ["w7a.csv", "w7b.csv"]}
+WORKLOADS = ("W0", "W1", "W2", "W7")
+OUTPUTS = {"W0": ["w0.csv"], "W1": ["w1a.csv", "w1b.csv"], "W2": ["w2.csv"], "W7": ["w7a.csv", "w7b.csv"]}
 
 sys.path.insert(0, os.path.join(HERE, "rivals"))
-from workload import COLUMNS, derived, input_file  # noqa: E402
+from workload import COLUMNS, ORDERS, derived, input_file, joined  # noqa: E402
 
 
 @dataclass
@@ -77,6 +77,11 @@ class Checker:
         self.options, self.wanted = options, {}
 
     def columns(self, workload: str) -> dict:
+        if workload == "W2":
+            kinds = COLUMNS | ORDERS | {"net": "decimal(38,6)", "days": "int"}
+            names = ("l_orderkey", "l_linenumber", "o_custkey", "o_orderdate", "o_orderpriority", "net", "days",
+                     "l_shipmode", "l_comment")
+            return {name: kinds[name] for name in names}
         extra = {} if workload == "W0" else {"net": "decimal(38,6)", "charge": "decimal(38,6)", "mode": "varchar",
                                              "cpre": "varchar", "shipyear": "int"}
         return {**COLUMNS, **extra}
@@ -90,11 +95,16 @@ class Checker:
     def expected(self, workload: str) -> list:
         key = workload
         if key not in self.wanted:
-            columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
-            source = f"""read_csv('{input_file(workload, self.options.data)}', header = true, delim = ',',
-                quote = '"', escape = '"', auto_detect = false, columns = {{{columns}}})"""
+            def rows_of(file: str, kinds: dict) -> str:
+                columns = ", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items())
+                return f"""read_csv('{file}', header = true, delim = ',', quote = '"', escape = '"',
+                    auto_detect = false, columns = {{{columns}}})"""
+
+            source = rows_of(input_file(workload, self.options.data), COLUMNS)
             if workload == "W0":
                 queries = [source]
+            elif workload == "W2":
+                queries = [f"({joined(source, rows_of(self.options.data + '/orders.csv', ORDERS))})"]
             else:
                 queries = [f"({derived(source)} where l_returnflag {test} 'R')" for test in ("=", "<>")]
             self.wanted[key] = [self.fingerprint(query, workload) for query in queries]
@@ -138,7 +148,7 @@ class Checker:
 
 def warm(options) -> None:
     """Reads the input once, so that the first program does not pay for the disk."""
-    for name in ("lineitem.csv", "one.csv"):
+    for name in ("lineitem.csv", "orders.csv", "one.csv"):
         with open(os.path.join(options.data, name), "rb", buffering=0) as file:
             while file.read(1 << 24):
                 pass

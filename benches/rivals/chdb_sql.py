@@ -1,12 +1,18 @@
 """chDB, ClickHouse in a process. usage: chdb_sql.py WORKLOAD DATA OUT THREADS"""
 
 import chdb
-from workload import COLUMNS, arguments, derived, input_file
+from workload import COLUMNS, ORDERS, arguments, derived, input_file, joined
 
 workload, data, out, threads = arguments()
 types = {"bigint": "Int64", "int": "Int32", "decimal(15,2)": "Decimal(15,2)", "varchar": "String", "date": "Date32"}
-columns = ", ".join(f"{name} {types[kind]}" for name, kind in COLUMNS.items())
-source = f"file('{input_file(workload, data)}', 'CSVWithNames', '{columns}')"
+
+
+def rows_of(file: str, kinds: dict) -> str:
+    columns = ", ".join(f"{name} {types[kind]}" for name, kind in kinds.items())
+    return f"file('{file}', 'CSVWithNames', '{columns}')"
+
+
+source = rows_of(input_file(workload, data), COLUMNS)
 
 
 def write(query: str, file: str) -> None:
@@ -16,6 +22,8 @@ def write(query: str, file: str) -> None:
 
 if workload == "W0":
     write(f"select * from {source}", "w0.csv")
+elif workload == "W2":
+    write(joined(source, rows_of(f"{data}/orders.csv", ORDERS), "dateDiff('day', o_orderdate, l_shipdate)"), "w2.csv")
 else:
     stem = workload.lower()
     rows = derived(source, year="toYear(l_shipdate)")

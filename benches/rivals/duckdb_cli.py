@@ -6,12 +6,18 @@ usage: duckdb_cli.py WORKLOAD DATA OUT THREADS   (replaces itself by the program
 import os
 import sys
 
-from workload import COLUMNS, arguments, derived, input_file
+from workload import COLUMNS, ORDERS, arguments, derived, input_file, joined
 
 workload, data, out, threads = arguments()
-columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
-source = f"""read_csv('{input_file(workload, data)}', header = true, delim = ',', quote = '"', escape = '"',
-    auto_detect = false, columns = {{{columns}}})"""
+
+
+def rows_of(file: str, kinds: dict) -> str:
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items())
+    return f"""read_csv('{file}', header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+        columns = {{{columns}}})"""
+
+
+source = rows_of(input_file(workload, data), COLUMNS)
 
 
 def copy(query: str, file: str) -> str:
@@ -20,6 +26,8 @@ def copy(query: str, file: str) -> str:
 
 if workload == "W0":
     script = copy(f"from {source}", "w0.csv")
+elif workload == "W2":
+    script = copy(joined(source, rows_of(f"{data}/orders.csv", ORDERS)), "w2.csv")
 else:
     stem = workload.lower()
     script = copy(derived(source) + " where l_returnflag = 'R'", f"{stem}a.csv") + \

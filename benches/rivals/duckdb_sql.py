@@ -1,14 +1,20 @@
 """DuckDB. usage: duckdb_sql.py WORKLOAD DATA OUT THREADS"""
 
 import duckdb
-from workload import COLUMNS, arguments, derived, input_file
+from workload import COLUMNS, ORDERS, arguments, derived, input_file, joined
 
 workload, data, out, threads = arguments()
 db = duckdb.connect()
 db.execute(f"set threads = {threads}")
-columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
-source = f"""read_csv('{input_file(workload, data)}', header = true, delim = ',', quote = '"', escape = '"',
-    auto_detect = false, columns = {{{columns}}})"""
+
+
+def rows_of(file: str, kinds: dict) -> str:
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items())
+    return f"""read_csv('{file}', header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+        columns = {{{columns}}})"""
+
+
+source = rows_of(input_file(workload, data), COLUMNS)
 
 
 def write(query: str, file: str) -> None:
@@ -17,6 +23,8 @@ def write(query: str, file: str) -> None:
 
 if workload == "W0":
     write(f"from {source}", "w0.csv")
+elif workload == "W2":
+    write(joined(source, rows_of(f"{data}/orders.csv", ORDERS)), "w2.csv")
 else:
     stem = workload.lower()
     write(derived(source) + " where l_returnflag = 'R'", f"{stem}a.csv")

@@ -2,7 +2,7 @@
 
 import os
 
-from workload import COLUMNS, arguments, input_file
+from workload import COLUMNS, ORDERS, arguments, input_file
 
 workload, data, out, threads = arguments()
 os.environ["POLARS_MAX_THREADS"] = str(threads)
@@ -15,6 +15,14 @@ rows = pl.scan_csv(input_file(workload, data), schema={name: types[kind] for nam
 
 if workload == "W0":
     rows.sink_csv(f"{out}/w0.csv", engine="streaming")
+elif workload == "W2":
+    orders = pl.scan_csv(f"{data}/orders.csv", schema={name: types[kind] for name, kind in ORDERS.items()})
+    four = pl.Decimal(38, 4)
+    net = pl.col("l_extendedprice").cast(four) * (pl.lit(1, dtype=money) - pl.col("l_discount")).cast(four)
+    rows.join(orders, left_on="l_orderkey", right_on="o_orderkey").select(
+        "l_orderkey", "l_linenumber", "o_custkey", "o_orderdate", "o_orderpriority", net.alias("net"),
+        (pl.col("l_shipdate") - pl.col("o_orderdate")).dt.total_days().alias("days"), "l_shipmode", "l_comment",
+    ).sink_csv(f"{out}/w2.csv", engine="streaming")
 else:
     one = pl.lit(1, dtype=money)
     # A product has the larger scale of its factors, so they are widened first: four digits, then six.

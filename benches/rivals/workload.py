@@ -3,6 +3,7 @@
 Every rival does the work of the package of the same name, no more and no less:
 W0  all columns of lineitem.csv parsed to their types and written back, with a header;
 W1  five derived columns, rows split by the return flag into two files of 21 columns;
+W2  lineitem joined with orders by key, three columns fetched, two derived, nine written;
 W7  W1 on a file of one row.
 """
 
@@ -14,6 +15,12 @@ COLUMNS = {
     "l_tax": "decimal(15,2)", "l_returnflag": "varchar", "l_linestatus": "varchar", "l_shipdate": "date",
     "l_commitdate": "date", "l_receiptdate": "date", "l_shipinstruct": "varchar", "l_shipmode": "varchar",
     "l_comment": "varchar",
+}
+
+ORDERS = {
+    "o_orderkey": "bigint", "o_custkey": "bigint", "o_orderstatus": "varchar", "o_totalprice": "decimal(15,2)",
+    "o_orderdate": "date", "o_orderpriority": "varchar", "o_clerk": "varchar", "o_shippriority": "int",
+    "o_comment": "varchar",
 }
 
 
@@ -33,3 +40,10 @@ def derived(source: str, year: str = "year(l_shipdate)", substring: str = "subst
         l_extendedprice * (1 - l_discount) * (1 + l_tax) as charge,
         lower(trim(l_shipmode)) as mode, {substring}(upper(l_comment), 1, 10) as cpre, {year} as shipyear
         from {source}"""
+
+
+def joined(lineitem: str, orders: str, days: str = "l_shipdate - o_orderdate") -> str:
+    """W2's rows as SQL; the parameters are where the dialects differ."""
+    return f"""select l_orderkey, l_linenumber, o_custkey, o_orderdate, o_orderpriority,
+        l_extendedprice * (1 - l_discount) as net, {days} as days, l_shipmode, l_comment
+        from {lineitem} join {orders} on l_orderkey = o_orderkey"""

@@ -6,9 +6,9 @@
 use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
 use crate::sources::{database, flat_file};
 use crate::transforms::{
-    aggregate, audit, balanced_data_distributor, cdc_splitter, character_map, conditional_split, copy_column,
-    data_conversion, derived_column, export_column, import_column, multicast, pivot, row_count, sampling,
-    slowly_changing_dimension, union_all, unpivot,
+    aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split,
+    copy_column, data_conversion, derived_column, export_column, import_column, lookup, multicast, pivot, row_count,
+    sampling, slowly_changing_dimension, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -45,6 +45,8 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &balanced_data_distributor::BalancedDataDistributor,
     &cdc_splitter::CdcSplitter,
     &slowly_changing_dimension::SlowlyChangingDimension,
+    &lookup::Lookup,
+    &cache_transform::CacheTransform,
 ];
 
 /// Components without outputs, other than error outputs.
@@ -63,7 +65,7 @@ pub const ENUMERATORS: &[&dyn EnumeratorKind] = crate::enumerators::ALL;
 
 /// Connection managers, by canonical name. `ADO.NET` stands for every `ADO.NET:…`.
 pub const CONNECTIONS: &[&str] =
-    &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "EXCEL", "OLEDB", "ADO.NET", "ADO", "ODBC"];
+    &["FLATFILE", "MULTIFLATFILE", "FILE", "MULTIFILE", "EXCEL", "OLEDB", "ADO.NET", "ADO", "ODBC", "CACHE"];
 
 /// Log providers.
 pub const LOG_PROVIDERS: &[&dyn LogProviderKind] = crate::log_providers::ALL;

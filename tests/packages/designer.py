@@ -230,6 +230,10 @@ CLASSES = {
                   "{1ACA4459-ACE0-496F-814A-8611F9C27E23}", "{F1CEE4CE-066D-4FBE-9DC4-4C697A617264}"),
     "UnionAll": ("Microsoft.UnionAll", "{B594E9A8-4351-4939-891C-CFE1AB93E925}",
                  "{4D9F9B7C-84D9-4335-ADB0-2542A7E35422}", "{C5E47A29-265C-4F93-82CA-D8462EE23278}"),
+    "Lookup": ("Microsoft.Lookup", "{671046B0-AA63-4C9F-90E4-C06E0B710CE3}", "{27648839-180F-45E6-838D-AFF53DF682D2}",
+               "{0FB4AABB-C027-4440-809A-1198049BF117}"),
+    "Cache": ("Microsoft.Cache", "{BF818E79-2C1C-410D-ADEA-B2D1A04FED01}", "{A236DD44-4409-433E-A1CE-283DA18F4E0F}",
+              None),
     "RowCount": ("Microsoft.RowCount", "{E2697D8C-70DA-42B2-8208-A19CE3A9FE41}",
                  "{150E6007-7C6A-4CC3-8FF3-FC73783A972E}", "{DE50D3C7-41AF-4804-9247-CF1DEB147971}"),
     "Managed": ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}",
@@ -240,7 +244,7 @@ FORMATS = (8, 6, 3, 2)
 FRIENDLY_NAMES = {"FlatFileSource": "Flat File Source", "FlatFileDestination": "Flat File Destination",
                   "DerivedColumn": "Derived Column", "ConditionalSplit": "Conditional Split",
                   "DataConvert": "Data Conversion", "Multicast": "Multicast", "UnionAll": "Union All",
-                  "RowCount": "Row Count"}
+                  "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count"}
 
 
 @dataclass
@@ -493,6 +497,87 @@ class DataFlow:
         self._connect(source, target)
         return component
 
+    def cache_transform(self, name: str, source: Output, connection: "Connection") -> Component:
+        """Columns go to the columns of the cache of the same name."""
+        target = Input("Cache Input", side_effects=True)
+        component = self._add(Component(
+            "Cache", name, version=1, inputs=[target], connection=connection,
+            outputs=[Output("Cache Output", synchronous=target, upstream=source.rows())],
+            properties=[Property("TreatDuplicateKeysAsError", "System.Boolean", "false",
+                                 "Determines whether duplicate keys in the reference data should be treated as errors "
+                                 "when full cache mode is used.")],
+            description="Writes data to a cache (a .caw file) with the Cache Connection Manager."))
+        for column in connection.columns:
+            self._use(target, source.column(column.name), properties=[
+                Property("CacheColumnName", "System.String", column.name,
+                         "The cache column associated with the input column.")])
+        self._connect(source, target)
+        return component
+
+    def lookup(self, name: str, source: Output, connection: "Connection", joins: dict, copies: list,
+               no_match: bool = False, error: str = "FailComponent") -> Component:
+        """In a cache. `joins`: input column → reference column; `copies`: reference columns."""
+        target = Input("Lookup Input")
+        output = Output("Lookup Match Output", synchronous=target, exclusion=1, operation="Lookup",
+                        error="NotUsed" if no_match else error, upstream=source.rows())
+        misses = Output("Lookup No Match Output", synchronous=target, exclusion=1, upstream=source.rows())
+        metadata = "".join(
+            f'<referenceColumn name="{column.name}" dataType="DT_{column.type.name.upper()}" '
+            f'length="{column.type.length}" precision="{column.type.precision}" scale="{column.type.scale}" '
+            f'codePage="{column.type.code_page}"/>' for column in connection.columns)
+        keys = [source.column(column) for column in joins]
+        component = self._add(Component(
+            "Lookup", name, version=6, dispositions=True, inputs=[target], connection=connection,
+            outputs=[output, misses, self._error_output("Lookup Error Output", target, source)],
+            properties=[
+                Property("SqlCommand", "System.String", "", "Specifies the SQL statement that generates the lookup "
+                         "table.", notify=True),
+                Property("SqlCommandParam", "System.String", "", "Specifies a SQL statement that uses parameters to "
+                         "generate the lookup table.", notify=True),
+                Property("ConnectionType", "System.Int32", "1",
+                         "Specifies the type of connection used to access the reference dataset.",
+                         type_converter="LookupConnectionType"),
+                Property("CacheType", "System.Int32", "0", "Specifies the cache type of the lookup table.",
+                         type_converter="CacheType"),
+                Property("NoMatchBehavior", "System.Int32", "1" if no_match else "0",
+                         "Specifies how the Lookup transformation handles rows without matching entries in the "
+                         "reference data set.", type_converter="LookupNoMatchBehavior"),
+                Property("NoMatchCachePercentage", "System.Int32", "0",
+                         "Specifies the percentage of the cache that is allocated for rows with no matching entries "
+                         "in the reference dataset."),
+                Property("MaxMemoryUsage", "System.Int32", "25",
+                         "Maximum Memory Usage for Reference Cache on a 32 bit platform."),
+                Property("MaxMemoryUsage64", "System.Int64", "25",
+                         "Maximum Memory Usage for Reference Cache on a 64 bit platform."),
+                Property("ReferenceMetadataXml", "System.String", "<referenceMetadata><referenceColumns>" + metadata +
+                         "</referenceColumns></referenceMetadata>",
+                         "Indicates whether to reference metadata in an XML format."),
+                Property("ParameterMap", "System.String",
+                         lambda fmt: "".join(key.token(fmt) + ";" for key in keys),
+                         "Specifies the list of lineage identifiers that map to the parameters that the SQL statement "
+                         "in the SQLCommand property uses. Entries in the list are separated by semicolons.",
+                         contains_id=True),
+                Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
+                         "page information is unavailable from the data source."),
+                Property("TreatDuplicateKeysAsError", "System.Boolean", "false",
+                         "Determines whether duplicate keys in the reference data should be treated as errors when "
+                         "full cache mode is used.")],
+            description="Joins additional columns to the data flow by looking up values in a table."))
+        for key, reference in zip(keys, joins.values()):
+            self._use(target, key, properties=[
+                Property("JoinToReferenceColumn", "System.String", reference,
+                         "Specifies the column in the reference table that a column joins."),
+                Property("CopyFromReferenceColumn", "System.Null", None,
+                         "Specifies the column in the reference table from which a column is copied.")])
+        types = {column.name: column.type for column in connection.columns}
+        for column in copies:
+            output.columns.append(self._own(output, Column(
+                column, types[column], operation="Copy Column", truncation="FailComponent", properties=[
+                    Property("CopyFromReferenceColumn", "System.String", column,
+                             "Specifies the column in the reference table from which a column is copied.")])))
+        self._connect(source, target)
+        return component
+
     def row_count(self, name: str, source: Output, variable: str) -> Component:
         target = Input("Row Count Input 1", side_effects=True)
         component = self._add(Component(
@@ -554,7 +639,7 @@ class FileColumn:
 
 @dataclass
 class Connection:
-    """A connection manager: FLATFILE with its columns, or FILE."""
+    """A connection manager: FLATFILE with its columns, CACHE with its columns (`keys` are the index), or FILE."""
 
     name: str
     path: str
@@ -566,6 +651,7 @@ class Connection:
     header: bool = True
     code_page: int = 1252
     usage: int = 0
+    keys: list = field(default_factory=list)
     expressions: dict = field(default_factory=dict)
     package: str = ""
 
@@ -683,6 +769,12 @@ class Package(Container):
 
     def flat_file(self, name: str, path: str, columns: list, **more) -> Connection:
         made = Connection(name, path, columns=columns, package=self.name, **more)
+        self.connections.append(made)
+        return made
+
+    def cache(self, name: str, columns: list, keys: list, path: str = "") -> Connection:
+        """`keys` are the names of the index columns, in order; `path` is a .caw file, if one is used."""
+        made = Connection(name, path, kind="CACHE", columns=columns, keys=keys, package=self.name)
         self.connections.append(made)
         return made
 

@@ -149,6 +149,21 @@ def modern_connection(item: Connection, fmt: int) -> Element:
         inner = Element("DTS:ConnectionManager", {
             "DTS:FileUsageType": str(item.usage) if item.usage else None, "DTS:ConnectionString": item.path})
         return made.add(Element("DTS:ObjectData", children=[inner]))
+    if item.kind == "CACHE":
+        inner = Element("DTS:ConnectionManager", {
+            "DTS:UseFile": "True" if item.path else None, "DTS:ConnectionString": item.path or None})
+        columns = Element("DTS:CacheColumns")
+        for column in item.columns:
+            position = str(item.keys.index(column.name) + 1) if column.name in item.keys else None
+            columns.add(Element("DTS:CacheColumn", {
+                "DTS:DataType": str(column.type.number),
+                "DTS:Length": str(column.type.length) if column.type.length else None,
+                "DTS:Precision": str(column.type.precision) if column.type.precision else None,
+                "DTS:Scale": str(column.type.scale) if column.type.scale else None,
+                "DTS:CodePage": str(column.type.code_page) if column.type.code_page else None,
+                "DTS:IndexPosition": position, "DTS:ObjectName": column.name,
+                "DTS:DTSID": guid(item.package, item.name, column.name), "DTS:CreationName": ""}))
+        return made.add(Element("DTS:ObjectData", children=[inner.add(columns)]))
     inner = Element("DTS:ConnectionManager", {
         "DTS:Format": "Delimited", "DTS:LocaleID": "1033", "DTS:HeaderRowDelimiter": delimiter(item.row_end),
         "DTS:ColumnNamesInFirstDataRow": "True" if item.header else None, "DTS:RowDelimiter": "",
@@ -191,9 +206,10 @@ def modern_component(item: Component, fmt: int) -> Element:
         made.add(modern_properties(item.properties, fmt))
     if item.connection:
         ref = f"Package.ConnectionManagers[{item.connection.name}]"
+        name = "CacheConnection" if item.connection.kind == "CACHE" else "FlatFileConnection"
         made.add(Element("connections", children=[Element("connection", ordered({
-            "refId": f"{item.ref_id()}.Connections[FlatFileConnection]", "connectionManagerID": ref,
-            "connectionManagerRefId": ref, "name": "FlatFileConnection"}, fmt))]))
+            "refId": f"{item.ref_id()}.Connections[{name}]", "connectionManagerID": ref,
+            "connectionManagerRefId": ref, "name": name}, fmt))]))
     if item.inputs:
         made.add(Element("inputs", children=[modern_input(port, fmt) for port in item.inputs]))
     if item.outputs:

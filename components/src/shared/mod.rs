@@ -5,6 +5,7 @@ pub(crate) mod excel;
 pub(crate) mod files;
 pub(crate) mod ordered;
 pub(crate) mod raw_file;
+pub(crate) mod reference;
 pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

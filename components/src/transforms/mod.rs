@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod audit;
 pub mod balanced_data_distributor;
+pub mod cache_transform;
 pub mod cdc_splitter;
 pub mod character_map;
 pub mod conditional_split;
@@ -13,6 +14,7 @@ pub mod export_column;
 mod expression;
 mod file_column;
 pub mod import_column;
+pub mod lookup;
 pub mod multicast;
 pub mod pivot;
 pub mod row_count;

@@ -4,7 +4,7 @@
 mod spill;
 
 pub use spill::{
-    BlockFile, BlockReader, BlockWriter, SpillFile, SpillManager, SpillReader, SpillWriter, TEMP_VARIABLE,
+    BlockFile, BlockReader, BlockWriter, ScratchFile, SpillFile, SpillManager, SpillReader, SpillWriter, TEMP_VARIABLE,
 };
 
 use std::sync::Arc;
@@ -83,6 +83,11 @@ impl Reservation {
         let less = less.min(self.bytes);
         self.bytes -= less;
         self.budget.used.fetch_sub(less, Ordering::SeqCst);
+    }
+
+    /// The budget that it takes from.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// Bytes held.

@@ -77,6 +77,16 @@ impl SpillManager {
         Ok(BlockWriter { file, out })
     }
 
+    /// A file that is written at its end and read anywhere.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made.
+    pub fn scratch(&self) -> Result<ScratchFile> {
+        let (file, out) = self.create()?;
+        let input = File::open(&file.path).map_err(|e| refused(&file.path, &e))?;
+        Ok(ScratchFile { file, out, input })
+    }
+
     /// Bytes written to disk so far, by all holders.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
@@ -288,6 +298,59 @@ impl BlockWriter {
         self.out.flush().map_err(|e| refused(&self.file.path, &e))?;
         Ok(BlockFile { bytes: self.out.bytes, file: Arc::new(self.file) })
     }
+}
+
+/// Bytes on disk, appended by one and read by many; removed when it is dropped.
+#[derive(Debug)]
+pub struct ScratchFile {
+    file: Stored,
+    out: Counted,
+    input: File,
+}
+
+impl ScratchFile {
+    /// Writes `bytes` at the end, and tells where they begin.
+    ///
+    /// # Errors
+    /// The disk is full, or fails.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        let at = self.out.bytes;
+        self.out.write_all(bytes).map_err(|e| refused(&self.file.path, &e))?;
+        Ok(at)
+    }
+
+    /// Makes what was written readable.
+    ///
+    /// # Errors
+    /// The disk is full, or fails.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(|e| refused(&self.file.path, &e))
+    }
+
+    /// Fills `into` with the bytes from `at` on, which were flushed; from any number of threads at once.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(&self, into: &mut [u8], at: u64) -> Result<()> {
+        read_at(&self.input, into, at).map_err(|e| refused(&self.file.path, &e))
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> std::io::Result<()> {
+    let mut done = 0;
+    while done < into.len() {
+        match std::os::windows::fs::FileExt::seek_read(file, &mut into[done..], at + done as u64)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => done += n,
+        }
+    }
+    Ok(())
 }
 
 /// Blocks of bytes on disk; removed when the last clone and the last reader are gone.

@@ -1,6 +1,6 @@
 //! Builds a flow around the component of a test, and runs it.
 
-use crate::text::{Cell, Column, FlowTest, Pairs, TestFile, csv, dispositions, key, typed};
+use crate::text::{Cache, Cell, Column, FlowTest, Pairs, TestFile, csv, dispositions, key, typed};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use dtsx::rows::{RowFormat, append_rows, csv_header};
 use dtsx_components::catalog::Catalog;
@@ -11,7 +11,7 @@ use dtsx_engine::control::Rowset;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
-use dtsx_engine::props::{Origin, PropertyBag};
+use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
 use dtsx_engine::types::scalar::value_at;
@@ -70,6 +70,8 @@ pub struct Bench {
     connections: HashMap<String, ConnectionSpec>,
     /// The files as they are before a run.
     folder: tempfile::TempDir,
+    /// What writes the caches before a run.
+    fills: Vec<Arc<FlowPlan>>,
 }
 
 /// What a run came to.
@@ -97,8 +99,12 @@ impl Bench {
             let columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
             let kind = format!("Test.Source.{index}");
             let mut external = Vec::new();
+            let unused = |c: &&OutputColumnSpec| {
+                input.uses.iter().any(|u| u.name == c.name && key(&u.keys, "usage") == Some("none"))
+            };
             let taken = columns
                 .iter()
+                .filter(|c| !unused(c))
                 .map(|c| input_column(c, input.uses.iter().find(|u| u.name == c.name), &mut external))
                 .collect();
             inputs.push(InputSpec {
@@ -170,8 +176,14 @@ impl Bench {
                 std::fs::write(path, bytes).unwrap();
             }
         }
-        let connections = connections.collect();
-        Bench { flow, sources, component: test.inputs.len(), variables, connections, folder }
+        let caches = test.caches.iter().map(|c| (c.name.clone(), cache_manager(c)));
+        let connections: HashMap<String, ConnectionSpec> = connections.chain(caches).collect();
+        let component = test.inputs.len();
+        let fills = test.caches.iter().filter(|c| c.filled).map(|c| fill(c, &connections, &variables)).collect();
+        for cache in &test.caches {
+            flow.components[component].connections.push(("CacheConnection".into(), cache.name.clone()));
+        }
+        Bench { flow, sources, component, variables, connections, folder, fills }
     }
 
     /// Binds the flow; every output of the component that `tapped` names counts as attached.
@@ -231,6 +243,9 @@ impl Bench {
             .collect();
         let variables: Arc<dyn VariableAccess> = self.variables.clone();
         let events: Arc<dyn Events> = Arc::new(Silence);
+        for fill in &self.fills {
+            execute(fill, &services, &variables, &events, &[], None).unwrap();
+        }
         let outcome = execute(plan, &services, &variables, &events, &taps, None).map(|_| ());
         let mut outputs = HashMap::new();
         for (name, collected) in tapped.iter().zip(&collected) {
@@ -266,6 +281,85 @@ fn database(path: &std::path::Path, sql: &str) {
     for statement in sql.lines() {
         session.execute(statement, &[], &StatementOptions::default()).unwrap();
     }
+}
+
+/// The connection manager of a cache.
+fn cache_manager(cache: &Cache) -> ConnectionSpec {
+    let mut data = DataNode { name: "ConnectionManager".into(), ..DataNode::default() };
+    for (name, data_type, position) in &cache.columns {
+        let attributes = [
+            ("ObjectName", name.clone()),
+            ("DataType", data_type.code().to_string()),
+            ("Length", data_type.length().to_string()),
+            ("Precision", data_type.precision().to_string()),
+            ("Scale", data_type.scale().to_string()),
+            ("CodePage", data_type.code_page().to_string()),
+            ("IndexPosition", position.to_string()),
+        ];
+        let attributes = attributes.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        data.children.push(DataNode { name: "CacheColumn".into(), attributes, ..DataNode::default() });
+    }
+    ConnectionSpec {
+        id: cache.name.clone(),
+        name: cache.name.clone(),
+        path: format!(r"\Package.Connections[{}]", cache.name),
+        kind: "CACHE".into(),
+        properties: bag(&cache.properties, &[]),
+        data,
+    }
+}
+
+/// The flow that writes the rows of a cache.
+fn fill(cache: &Cache, connections: &HashMap<String, ConnectionSpec>, variables: &Arc<TestVariables>) -> Arc<FlowPlan> {
+    let columns: Vec<(String, DataType)> = cache.columns.iter().map(|(n, t, _)| (n.clone(), *t)).collect();
+    let source = TestSource { morsels: Arc::new(morsels(&columns, &cache.rows)), fails: false, decoys: Arc::default() };
+    let sources = HashMap::from([("Test.Source".to_owned(), &*Box::leak(Box::new(source)))]);
+    let mut lineages = Lineages::default();
+    let made = |(name, data_type): &(String, DataType)| Column {
+        name: name.clone(),
+        data_type: *data_type,
+        keys: Pairs::new(),
+    };
+    let outputs: Vec<_> = columns.iter().map(|c| lineages.output_column("Rows", &made(c))).collect();
+    let mut input = InputSpec { id: "In".into(), name: "In".into(), ..InputSpec::default() };
+    for column in &outputs {
+        let mut taken = input_column(column, None, &mut Vec::new());
+        taken.properties.set_text("CacheColumnName", column.name.clone(), Origin::Package);
+        input.columns.push(taken);
+    }
+    let rows = ComponentSpec {
+        name: "Rows".into(),
+        path: r"\Package\Fill\Rows".into(),
+        kind: "Test.Source".into(),
+        outputs: vec![OutputSpec { name: "Out".into(), columns: outputs, ..OutputSpec::default() }],
+        ..ComponentSpec::default()
+    };
+    let writer = ComponentSpec {
+        name: "Writer".into(),
+        path: r"\Package\Fill\Writer".into(),
+        kind: "Microsoft.Cache".into(),
+        connections: vec![("CacheConnection".into(), cache.name.clone())],
+        inputs: vec![input],
+        outputs: vec![OutputSpec { name: "Out".into(), synchronous_input: Some(0), ..OutputSpec::default() }],
+        ..ComponentSpec::default()
+    };
+    let flow = FlowSpec {
+        path: r"\Package\Fill".into(),
+        components: vec![rows, writer],
+        paths: vec![PathSpec { name: "Rows".into(), from: (0, 0), to: (1, 0) }],
+        lineage_names: Arc::new(lineages.names),
+        ..FlowSpec::default()
+    };
+    let env = BindEnv {
+        kinds: &TestKinds { sources: &sources },
+        variables: &**variables,
+        connections: &|id: &str| Ok(connections[id].clone()),
+        services: &Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap(),
+        online: true,
+        tapped: &[],
+    };
+    let (plan, diagnostics) = bind(&flow, &env);
+    Arc::new(plan.unwrap_or_else(|| panic!("the cache {}: {diagnostics:#?}", cache.name)))
 }
 
 /// The rules by which the component finds its files.

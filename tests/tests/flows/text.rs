@@ -33,7 +33,9 @@
 //! afterwards, `[expect no file NAME]` that there is none. `[connection NAME KIND]` gives the component a connection
 //! manager with these properties. `[port NAME]` gives an input as a whole its dispositions. No file has empty lines, or
 //! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one, `sort` and
-//! `is_sorted` say an order. A variable of type `object` starts empty; `[expect rowset User::X]` is the rowset in it.
+//! `is_sorted` say an order. `[use In.column]` with `usage = none` leaves a column out of the component's input. `[cache NAME]`
+//! is a Cache connection manager: properties, then columns with their places in the index (`code wstr(5) @1, name wstr(9)`),
+//! and rows that a Cache Transform writes before the flow runs; with `[cache NAME empty]` none does. A variable of type `object` starts empty; `[expect rowset User::X]` is the rowset in it.
 
 use dtsx_engine::flow::{Disposition, Dispositions};
 use dtsx_engine::types::DataType;
@@ -61,6 +63,19 @@ pub struct FlowTest {
     /// Files that must not be there afterwards.
     pub absent_files: Vec<String>,
     pub connections: Vec<Connection>,
+    pub caches: Vec<Cache>,
+}
+
+/// A Cache connection manager, and what is in it.
+#[derive(Default, Debug)]
+pub struct Cache {
+    pub name: String,
+    /// Whether a Cache Transform writes the rows before the flow runs.
+    pub filled: bool,
+    pub properties: Pairs,
+    /// Name, type, position in the index.
+    pub columns: Vec<(String, DataType, u32)>,
+    pub rows: Vec<Vec<Cell>>,
 }
 
 /// A file of a test, as text or as bytes.
@@ -151,6 +166,7 @@ enum At {
     Component,
     Input,
     Use,
+    Cache,
     Port,
     Output,
     Column,
@@ -194,6 +210,17 @@ pub fn parse(text: &str) -> FlowTest {
                     assert_eq!(last(&mut input.rows).len(), input.columns.len(), "{line}");
                 }
             }
+            At::Cache => {
+                let cache = last(&mut test.caches);
+                if !cache.columns.is_empty() {
+                    cache.rows.push(csv(line).remove(0));
+                    assert_eq!(last(&mut cache.rows).len(), cache.columns.len(), "{line}");
+                } else if line.contains('=') {
+                    cache.properties.push(pair(line));
+                } else {
+                    cache.columns = split_outside(line).iter().map(|c| indexed(c)).collect();
+                }
+            }
             At::Use => last(&mut last(&mut test.inputs).uses).keys.push(pair(line)),
             At::Port => last(&mut test.inputs).keys.push(pair(line)),
             At::Output => last(&mut test.outputs).keys.push(pair(line)),
@@ -232,6 +259,11 @@ fn section(head: &str, test: &mut FlowTest) -> At {
     let of_port = || rest.split_once('.').unwrap_or_else(|| panic!("[{head}]: no port"));
     match word {
         "component" => At::Component,
+        "cache" => {
+            let (name, filled) = rest.strip_suffix(" empty").map_or((rest, true), |name| (name, false));
+            test.caches.push(Cache { name: name.into(), filled, ..Cache::default() });
+            At::Cache
+        }
         "input" => {
             let (name, fails) = rest.strip_suffix(" fails").map_or((rest, false), |name| (name, true));
             test.inputs.push(Input { name: name.into(), fails, ..Input::default() });
@@ -314,6 +346,13 @@ fn pair(line: &str) -> (String, String) {
 fn code_and_text(line: &str) -> (String, String) {
     let (code, text) = line.split_once(' ').unwrap_or((line, ""));
     (code.into(), text.trim().into())
+}
+
+/// `amount numeric(10,2) @1`.
+fn indexed(text: &str) -> (String, DataType, u32) {
+    let (column, position) = text.rsplit_once('@').unwrap_or((text, "0"));
+    let (name, data_type) = typed(column);
+    (name, data_type, position.trim().parse().unwrap())
 }
 
 /// `amount numeric(10,2)`.

@@ -29,7 +29,7 @@ impl Lane {
 
 /// The type by whose rules values are cast: texts and bytes of any length cast as those of a length do, which say what
 /// they mean and not only how long they are.
-pub(super) fn castable(data_type: DataType) -> DataType {
+pub(crate) fn castable(data_type: DataType) -> DataType {
     match data_type {
         DataType::NText => DataType::WStr { len: u32::MAX },
         DataType::Text { code_page } => DataType::Str { len: u32::MAX, code_page },
