@@ -167,6 +167,7 @@ fn request(plan: &PackagePlan, services: Services, taps: &[Tap], counts: &RowCou
         .with_tasks(catalog::TASKS.iter().copied())
         .with_enumerators(catalog::ENUMERATORS.iter().copied())
         .with_log_providers(catalog::LOG_PROVIDERS.iter().copied())
+        .enlisting(db::enlists)
         .refusing(|path, kind| catalog::unsupported(path, kind, diag::codes::DTS_E_TASKISEMPTY));
     RunRequest::new(services, Arc::new(registry))
 }

@@ -126,6 +126,26 @@ impl Dialect {
         translate::statement(self, sql)
     }
 
+    /// What sets the isolation level of a transaction (IsolationLevel of a container): a statement before it begins, one
+    /// after. Databases with one level only have none; a level that a database lacks is the next stricter one that it has.
+    pub fn isolation(&self, level: i64) -> (Option<String>, Option<String>) {
+        let name = match level {
+            256 if self.family != Family::Postgres => "READ UNCOMMITTED",
+            256 | 4096 => "READ COMMITTED",
+            65_536 => "REPEATABLE READ",
+            16_777_216 if self.family == Family::SqlServer => "SNAPSHOT",
+            16_777_216 => "REPEATABLE READ",
+            1_048_576 => "SERIALIZABLE",
+            _ => return (None, None),
+        };
+        let sql = format!("SET TRANSACTION ISOLATION LEVEL {name}");
+        match self.family {
+            Family::Sqlite => (None, None),
+            Family::Postgres => (None, Some(sql)),
+            _ => (Some(sql), None),
+        }
+    }
+
     /// The statement that sets a savepoint.
     pub fn savepoint(&self, name: &str) -> String {
         match self.family {

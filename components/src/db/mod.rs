@@ -38,7 +38,7 @@ pub use configuration::{ConfigurationRow, configuration_rows};
 pub use dialect::{Dialect, Family};
 pub use error::{DbError, ErrorKind, Outcome};
 pub(crate) use intake::source_code;
-pub use pool::{Database, Lease};
+pub use pool::{Database, Lease, enlists};
 pub use resolve::Target;
 pub use rows::{RowBlock, Rows};
 pub use secret::Secret;

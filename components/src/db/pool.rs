@@ -9,7 +9,8 @@ use super::resolve::Target;
 use super::secret::scrub;
 use super::session::{Session, StatementOptions};
 use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::run::{CancelHook, CancelToken, Services};
+use dtsx_engine::diag::{Error, Owner, Result, codes};
+use dtsx_engine::run::{CancelHook, CancelToken, Participant, Services, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,78 @@ pub struct Database {
     name: Arc<str>,
     pool: Arc<Pool>,
     cancel: CancelToken,
+    /// The transaction that the user of the database works in.
+    transaction: Option<Arc<Transaction>>,
+    /// What tells this database from others in a transaction.
+    key: Arc<str>,
+}
+
+/// Whether what is behind a connection manager takes part in the transactions of containers: ODBC connections do not.
+pub fn enlists(spec: &ConnectionSpec) -> bool {
+    let family = spec.kind.split(':').next().unwrap_or("");
+    ["OLEDB", "ADO.NET", "ADO"].iter().any(|kind| family.eq_ignore_ascii_case(kind))
+}
+
+/// A session in a transaction that a container began, which those who work in the transaction use one after the other.
+struct Enlisted {
+    name: Arc<str>,
+    session: Mutex<Option<Box<dyn Session>>>,
+    returned: Condvar,
+}
+
+impl Enlisted {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Session>>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, cancel: &CancelToken) -> Outcome<Box<dyn Session>> {
+        let until = Instant::now() + RETAINED_WAIT;
+        let mut session = self.lock();
+        loop {
+            if let Some(session) = session.take() {
+                return Ok(session);
+            }
+            if cancel.is_cancelled() {
+                return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
+            }
+            if Instant::now() > until {
+                return Err(busy(&self.name));
+            }
+            let waited = self.returned.wait_timeout(session, Duration::from_millis(100));
+            session = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn give_back(&self, session: Box<dyn Session>) {
+        *self.lock() = Some(session);
+        self.returned.notify_one();
+    }
+
+    fn end(&self, end: impl FnOnce(&mut dyn Session) -> Outcome<()>) -> Result<()> {
+        match self.lock().take() {
+            Some(mut session) => end(session.as_mut()).map_err(|e| e.into_error(codes::DTS_E_OLEDBERROR)),
+            // Its user found it broken and closed it: then the database has undone everything.
+            None => {
+                let message = format!("the connection \"{}\" broke in its transaction, which is undone", self.name);
+                Err(Error::new(Owner::Connection, codes::DTS_E_OLEDBERROR, message))
+            }
+        }
+    }
+}
+
+impl Participant for Enlisted {
+    fn commit(&self) -> Result<()> {
+        self.end(|session| session.commit())
+    }
+
+    fn rollback(&self) -> Result<()> {
+        self.end(|session| session.rollback())
+    }
+}
+
+fn busy(name: &str) -> DbError {
+    let message = format!("the connection \"{name}\" is in use by a transaction that does not end");
+    DbError::new(ErrorKind::Busy, message)
 }
 
 /// How many idle sessions of one target are kept.
@@ -64,7 +137,17 @@ impl Database {
         let pool = services.shared.get::<Pool>(&key);
         pool.state().retain = retain;
         let cancel = services.cancel.clone();
-        Ok(Database { target: Arc::new(target), name: Arc::from(spec.name.as_str()), pool, cancel })
+        let transaction = services.transaction.clone().filter(|_| enlists(spec));
+        let (name, key) = (Arc::from(spec.name.as_str()), Arc::from(key));
+        Ok(Database { target: Arc::new(target), name, pool, cancel, transaction, key })
+    }
+
+    /// The same for somebody who only reads: it works in the transaction around it if the database takes part in that
+    /// already, so that it sees what was changed, but does not make it take part.
+    #[must_use]
+    pub fn for_reading(mut self) -> Database {
+        self.transaction = self.transaction.filter(|t| t.participant::<Enlisted>(&self.key).is_some());
+        self
     }
 
     /// What it resolves to.
@@ -82,10 +165,34 @@ impl Database {
     /// # Errors
     /// The database cannot be reached; the run was cancelled.
     pub fn lease(&self) -> Outcome<Lease> {
-        let (session, retained) = self.session()?;
+        let enlisted = self.enlisted()?;
+        let (session, retained) = match &enlisted {
+            Some(enlisted) => (enlisted.take(&self.cancel)?, false),
+            None => self.session()?,
+        };
         let canceller = session.canceller();
         let hook = self.cancel.on_cancel(move || canceller.cancel());
-        Ok(Lease { session: Some(session), database: self.clone(), retained, broken: false, _hook: hook })
+        Ok(Lease { session: Some(session), database: self.clone(), retained, enlisted, broken: false, _hook: hook })
+    }
+
+    /// This database's part in the transaction that its user works in; begun now, if it is the first to work in it.
+    fn enlisted(&self) -> Outcome<Option<Arc<Enlisted>>> {
+        let Some(transaction) = &self.transaction else { return Ok(None) };
+        let begin = || {
+            let begun = self.session().and_then(|(mut session, _)| {
+                let (before, after) = session.dialect().isolation(transaction.isolation());
+                let options = StatementOptions::default();
+                before.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop))?;
+                session.begin()?;
+                after.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop))?;
+                Ok(session)
+            });
+            let session = begun.map_err(|e| e.into_error(codes::DTS_E_OLEDBTRANSACTIONENLIST))?;
+            let name = self.name.clone();
+            Ok(Enlisted { name, session: Mutex::new(Some(session)), returned: Condvar::new() })
+        };
+        let enlisted = transaction.enlist(&self.key, &self.name, begin);
+        enlisted.map(Some).map_err(|e| DbError::new(ErrorKind::Connect, e.message()))
     }
 
     fn session(&self) -> Outcome<(Box<dyn Session>, bool)> {
@@ -99,8 +206,7 @@ impl Database {
                 return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
             }
             if Instant::now() > until {
-                let message = format!("the connection \"{}\" is in use by a transaction that does not end", self.name);
-                return Err(DbError::new(ErrorKind::Busy, message));
+                return Err(busy(&self.name));
             }
             let waited = self.pool.returned.wait_timeout(state, Duration::from_millis(100));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -139,6 +245,8 @@ pub struct Lease {
     session: Option<Box<dyn Session>>,
     database: Database,
     retained: bool,
+    /// The session is one of a container's transaction, which ends it.
+    enlisted: Option<Arc<Enlisted>>,
     broken: bool,
     _hook: CancelHook,
 }
@@ -156,6 +264,11 @@ impl Lease {
             let open = self.session.as_ref().is_some_and(|s| s.in_transaction());
             self.database.pool.state().out_in_transaction = open;
         }
+    }
+
+    /// Whether the session is in a transaction that a container ends: whoever leased it begins and ends none.
+    pub fn is_enlisted(&self) -> bool {
+        self.enlisted.is_some()
     }
 
     /// The database that the session belongs to.
@@ -187,6 +300,13 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut session) = self.session.take() else { return };
+        if let Some(enlisted) = &self.enlisted {
+            // After a cancelling, too: the container has yet to undo what was done.
+            if !self.broken {
+                enlisted.give_back(session);
+            }
+            return;
+        }
         let pool = self.database.pool.clone();
         let usable = !self.broken && !self.database.cancel.is_cancelled();
         let kept = if self.retained {

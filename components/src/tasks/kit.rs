@@ -54,6 +54,7 @@ fn execute(plan: PackagePlan, change: impl FnOnce(&mut RunRequest), visits: Arc<
     let registry = Registry::new(Arc::new(NoFlows), Arc::new(Expressions::default()))
         .with_tasks(super::ALL.iter().copied().chain([probe]))
         .with_enumerators(crate::enumerators::ALL.iter().copied())
+        .enlisting(crate::db::enlists)
         .with_log_providers(crate::log_providers::ALL.iter().copied());
     let recorder = Arc::new(EventRecorder::default());
     let mut request = RunRequest::new(services, Arc::new(registry));
@@ -264,6 +265,24 @@ impl Single {
     /// Changes what a container logs: 0 the package, 1 the task.
     pub fn logging(mut self, index: usize, change: impl FnOnce(&mut LoggingPlan)) -> Single {
         change(&mut self.plan.executables[index].logging);
+        self
+    }
+
+    /// Sets a property of an executable: 0 the package, 1 the first task.
+    pub fn set(mut self, index: usize, property: &str, value: &str) -> Single {
+        self.plan.executables[index].properties.set_text(property, value, Origin::Package);
+        self
+    }
+
+    /// Adds another task, which runs after the last one, whatever that one came to.
+    pub fn then(mut self, kind: &str, name: &str, element: &str, attributes: &[(&str, &str)]) -> Single {
+        let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let data = DataNode { name: element.into(), attributes, ..Default::default() };
+        let (from, to) = (self.plan.executables.len() - 1, self.plan.executables.len());
+        self.plan.executables.push(task(kind, name, Some(0), data));
+        self.plan.executables[0].children.push(to);
+        let value = ConstraintValue::Completion;
+        self.plan.executables[0].constraints.push(ConstraintPlan { from, to, value, ..Default::default() });
         self
     }
 

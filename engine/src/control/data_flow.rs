@@ -14,6 +14,11 @@ pub trait FlowRunner: Send + Sync {
     /// Binds the flow, reporting everything that is wrong; None if there were errors. Progress of the phase goes to
     /// `cx.events`.
     fn bind(&self, spec: &FlowSpec, cx: &FlowCx) -> (Option<Box<dyn BoundFlow>>, Vec<Diagnostic>);
+
+    /// The connection managers whose databases the flow changes.
+    fn written(&self, _spec: &FlowSpec) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A data flow that is ready to run.

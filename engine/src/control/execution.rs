@@ -133,7 +133,7 @@ impl TaskCx {
     pub fn run_package(&self, plan: &Arc<PackagePlan>, overrides: Vec<(String, Value)>) -> Result<Outcome> {
         let run = &self.frame.run;
         let request = RunRequest {
-            services: run.services.clone(),
+            services: self.frame.services(),
             registry: run.registry.clone(),
             listeners: run.listeners.clone(),
             overrides,

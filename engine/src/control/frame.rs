@@ -10,7 +10,7 @@ use super::task::ExecResult;
 use crate::diag::Result;
 use crate::events::{EventBody, EventKind, EventListener, ExecutionInfo, Source};
 use crate::props::{Origin, PropertyBag, parse_bool};
-use crate::run::Services;
+use crate::run::{Services, Transaction};
 use crate::types::Value;
 use crate::variables::{Scope, VariableStore, value_text};
 use chrono::{DateTime, Local};
@@ -52,6 +52,8 @@ pub(super) struct Frame {
     errors: AtomicU32,
     failed_by_child: AtomicBool,
     properties: RwLock<Arc<PropertyBag>>,
+    /// Settled when the executable begins.
+    transaction: OnceLock<Option<Arc<Transaction>>>,
 }
 
 /// Why the frame exists.
@@ -132,6 +134,7 @@ impl Frame {
             errors: AtomicU32::new(0),
             failed_by_child: AtomicBool::new(false),
             properties,
+            transaction: OnceLock::new(),
             run,
         }
     }
@@ -217,6 +220,20 @@ impl Frame {
     pub(super) fn locale(&self) -> u32 {
         let own = |frame: &Frame| frame.int("LocaleID").and_then(|l| u32::try_from(l).ok()).filter(|l| *l != 0);
         self.nearest(own).unwrap_or(DEFAULT_LOCALE)
+    }
+
+    /// The transaction that this executable works in.
+    pub(super) fn transaction(&self) -> Option<Arc<Transaction>> {
+        self.transaction.get().cloned().flatten()
+    }
+
+    pub(super) fn set_transaction(&self, transaction: Option<Arc<Transaction>>) {
+        let _ = self.transaction.set(transaction);
+    }
+
+    /// The run's services, with the transaction of this executable.
+    pub(super) fn services(&self) -> Services {
+        Services { transaction: self.transaction(), ..self.run.services.clone() }
     }
 
     pub(super) fn add_error(&self) {

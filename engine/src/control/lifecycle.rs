@@ -7,7 +7,7 @@ use super::frame::{Frame, Phase};
 use super::plan::ExecutableKind;
 use super::task::{ExecResult, Task, TaskCx, TaskOutcome};
 use super::validate::{self, Ready};
-use super::{loops, schedule};
+use super::{loops, schedule, transactions};
 use crate::diag::{Error, Owner, Result, codes};
 use crate::events::{EventKind, Events, Message};
 use crate::types::Value;
@@ -30,6 +30,7 @@ pub(super) fn execute(frame: &Arc<Frame>) -> ExecResult {
     }
     let _ = frame.started.set(Local::now());
     raise_plain(frame, EventKind::OnPreExecute);
+    let begun = transactions::enter(frame);
     let worked = match evaluated {
         Err(error) => {
             raise_error(frame, &error);
@@ -37,7 +38,7 @@ pub(super) fn execute(frame: &Arc<Frame>) -> ExecResult {
         }
         Ok(()) => work(frame),
     };
-    let result = settle(frame, worked);
+    let result = transactions::leave(frame, begun, settle(frame, worked));
     if result == ExecResult::Failure && frame.is_task() {
         raise_plain(frame, EventKind::OnTaskFailed);
     }
@@ -137,7 +138,7 @@ fn run_task(frame: &Arc<Frame>, task: &dyn Task) -> Result<TaskOutcome> {
 /// What a task or enumerator of this frame may use.
 pub(super) fn task_cx(frame: &Arc<Frame>) -> TaskCx {
     TaskCx {
-        services: frame.run.services.clone(),
+        services: frame.services(),
         variables: frame.scope(),
         connections: Arc::new(PackageConnections(frame.clone())),
         events: Arc::new(TaskEvents { frame: frame.clone(), queue: None }),
@@ -153,7 +154,7 @@ pub(super) fn flow_cx(frame: &Arc<Frame>, queue: Option<EventQueue>, online: boo
     let variables: Arc<dyn VariableAccess> = Arc::new(frame.scope_with(queue.clone()));
     let events: Arc<dyn Events> = Arc::new(TaskEvents { frame: frame.clone(), queue });
     FlowCx {
-        services: frame.run.services.clone(),
+        services: frame.services(),
         variables,
         connections: Arc::new(PackageConnections(frame.clone())),
         events,

@@ -207,7 +207,9 @@ impl Logs {
                 Err(Unusable::Kind) => continue,
                 Err(Unusable::Connection(error)) => return Err(error),
             };
-            let cx = LogProviderCx { services: run.services.clone(), connection, execution: run.info.clone() };
+            // What is logged stays when what is done is undone.
+            let services = Services { transaction: None, ..run.services.clone() };
+            let cx = LogProviderCx { services, connection, execution: run.info.clone() };
             let writer = kind.open(&cx).map_err(|error| {
                 let code = codes::DTS_E_OPENLOGFAILED;
                 let number = error.code().map_or(GENERIC_FAILURE, |c| c.0);

@@ -24,6 +24,7 @@ mod registry;
 mod schedule;
 mod system;
 mod task;
+mod transactions;
 mod validate;
 
 pub use data_flow::{BoundFlow, FlowCx, FlowRunner, FlowSummary};

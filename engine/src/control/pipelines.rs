@@ -76,6 +76,11 @@ pub fn find_output(spec: &FlowSpec, path_id: &str) -> Option<(usize, usize)> {
 }
 
 impl FlowRunner for Pipelines {
+    fn written(&self, spec: &FlowSpec) -> Vec<String> {
+        let writers = spec.components.iter().filter(|c| self.kinds.component(&c.kind).is_some_and(|k| k.writes()));
+        writers.flat_map(|c| c.connections.iter().map(|(_, id)| id.clone())).collect()
+    }
+
     fn bind(&self, spec: &FlowSpec, cx: &FlowCx) -> (Option<Box<dyn BoundFlow>>, Vec<Diagnostic>) {
         begin(&*cx.events, codes::DTS_I_EXECUTIONPHASE_VALIDATE);
         let mut diagnostics = Vec::new();

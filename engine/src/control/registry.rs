@@ -3,6 +3,7 @@
 use super::data_flow::FlowRunner;
 use super::logging::LogProviderKind;
 use super::task::{EnumeratorKind, TaskKind};
+use crate::connections::ConnectionSpec;
 use crate::diag::{Diagnostic, codes};
 use crate::variables::Evaluator;
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub struct Registry {
     flows: Arc<dyn FlowRunner>,
     evaluator: Arc<dyn Evaluator>,
     refusal: Refusal,
+    enlists: fn(&ConnectionSpec) -> bool,
 }
 
 impl Registry {
@@ -30,7 +32,7 @@ impl Registry {
             Diagnostic::error(codes::DTS_E_TASKISEMPTY, path, format!("\"{kind}\" is not registered"))
         };
         let (tasks, enumerators, log_providers) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Registry { tasks, enumerators, log_providers, flows, evaluator, refusal }
+        Registry { tasks, enumerators, log_providers, flows, evaluator, refusal, enlists: |_| false }
     }
 
     /// What to say of a task or enumerator whose kind is not registered.
@@ -38,6 +40,18 @@ impl Registry {
     pub fn refusing(mut self, refusal: Refusal) -> Registry {
         self.refusal = refusal;
         self
+    }
+
+    /// Which connections take part in transactions.
+    #[must_use]
+    pub fn enlisting(mut self, enlists: fn(&ConnectionSpec) -> bool) -> Registry {
+        self.enlists = enlists;
+        self
+    }
+
+    /// Whether what is behind a connection takes part in transactions.
+    pub fn enlists(&self, connection: &ConnectionSpec) -> bool {
+        (self.enlists)(connection)
     }
 
     /// Adds task kinds.

@@ -75,6 +75,12 @@ pub trait TaskKind: Sync {
         &[]
     }
 
+    /// The connection managers whose databases the task changes, as far as the specification tells: those that take part
+    /// in the transaction around it.
+    fn written(&self, _spec: &TaskSpec) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Validates the specification, reporting everything that is wrong, and makes it runnable. None if there were errors.
     fn bind(&self, spec: &TaskSpec, cx: &mut TaskBindCx<'_>) -> Option<Box<dyn Task>>;
 }

@@ -202,15 +202,8 @@ fn container_diagnostics(frame: &Arc<Frame>, online: bool) -> Vec<Diagnostic> {
 
 /// What any executable may ask for that this build lacks.
 fn common_diagnostics(frame: &Arc<Frame>) -> Vec<Diagnostic> {
-    const REQUIRED: i64 = 2;
     let mut diagnostics = Vec::new();
-    let plan = frame.plan();
-    if frame.int("TransactionOption") == Some(REQUIRED) {
-        let message = "TransactionOption is Required, and this build has no distributed transactions. \
-                       Set it to Supported to run without one.";
-        let refused = Diagnostic::unsupported(&plan.path, message).with_span(plan.span);
-        diagnostics.push(Diagnostic { code: Some(codes::DTS_E_BEGINTRANSACTION), ..refused });
-    }
+    super::transactions::check(frame, &mut diagnostics);
     diagnostics
 }
 

@@ -337,6 +337,11 @@ pub trait ComponentKind: Sync {
         &[]
     }
 
+    /// Whether it changes what is behind its connections, and so takes part in the transaction around it.
+    fn writes(&self) -> bool {
+        false
+    }
+
     /// Validates the specification, reporting everything that is wrong, and makes it runnable. None if there were errors.
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound>;
 }

@@ -5,10 +5,12 @@ mod evaluator;
 mod paths;
 mod services;
 mod shared;
+mod transaction;
 mod waiting;
 
 pub use evaluator::Expressions;
 pub use paths::PathMap;
 pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};
 pub use shared::Shared;
+pub use transaction::{Participant, Transaction};
 pub use waiting::{Handover, OwnThread};

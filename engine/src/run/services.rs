@@ -140,6 +140,8 @@ pub struct Services {
     pub shared: Arc<super::Shared>,
     /// Where rows go that the budget has no room for.
     pub spill: Arc<crate::memory::SpillManager>,
+    /// The transaction that what runs works in. Each task and each data flow has its own answer.
+    pub transaction: Option<Arc<super::Transaction>>,
 }
 
 impl Services {
@@ -164,6 +166,7 @@ impl Services {
             pool: Arc::new(pool),
             readers: Arc::default(),
             shared: Arc::default(),
+            transaction: None,
         })
     }
 }

@@ -119,6 +119,10 @@ impl TaskKind for ExecuteSqlTaskKind {
         TABLE
     }
 
+    fn written(&self, spec: &TaskSpec) -> Vec<String> {
+        setting(spec, "Connection", "Connection").map(|c| c.trim().to_owned()).into_iter().collect()
+    }
+
     fn bind(&self, spec: &TaskSpec, cx: &mut TaskBindCx<'_>) -> Option<Box<dyn Task>> {
         let before = cx.diagnostics.iter().filter(|d| d.is_error()).count();
         if !spec.data.name.is_empty() && !spec.data.name.eq_ignore_ascii_case("SqlTaskData") {

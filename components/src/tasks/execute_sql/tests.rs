@@ -263,3 +263,58 @@ fn every_api_has_its_own_numbers_of_types() {
         assert_eq!(data_type(api, number, size), expected, "{api:?} {number}");
     }
 }
+
+/// Two statements, the second of which may fail, in a package that may be a transaction.
+fn two(second: &str, change: impl FnOnce(Single) -> Single) -> (Ran, Vec<String>) {
+    let Sql { _folder, task, path } = sql("insert into t (id, name) values (7, 'new')", &[]);
+    let task = task.then(
+        "Microsoft.ExecuteSQLTask",
+        "Second",
+        "SqlTaskData",
+        &[("Connection", "Db"), ("SqlStatementSource", second)],
+    );
+    Sql { _folder, task: change(task), path }.run()
+}
+
+#[test]
+fn a_required_transaction_is_kept_or_undone_as_one() {
+    const FAILS: &str = "insert into t (id) values (1)";
+    let kept = ["1:a", "2:b", "7:new"];
+    // without a transaction, what was done stays
+    assert_eq!(two(FAILS, |s| s).1, kept);
+    let (ran, rows) = two(FAILS, |s| s.set(0, "TransactionOption", "2"));
+    assert!(!ran.succeeded());
+    assert_eq!(rows, ["1:a", "2:b"]);
+    assert_eq!(ran.codes("OnInformation"), ["0x4001100A", "0x4001100C"]);
+    let (ran, rows) = two("update t set name = 'x' where id = 7", |s| s.set(0, "TransactionOption", "2"));
+    assert!(ran.succeeded(), "{:?}", ran.texts("OnError"));
+    assert_eq!(rows, ["1:a", "2:b", "7:x"]);
+    assert_eq!(ran.codes("OnInformation"), ["0x4001100A", "0x4001100B"]);
+    // a task that begins its own keeps what it did; one that stays out does, too
+    let own = |s: Single| s.set(1, "TransactionOption", "2");
+    assert_eq!(two(FAILS, own).1, kept);
+    let (_, rows) = two("select nothing", |s| s.set(0, "TransactionOption", "2").set(2, "TransactionOption", "0"));
+    assert_eq!(rows, ["1:a", "2:b"]);
+}
+
+#[test]
+fn a_transaction_over_two_databases_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.db").display().to_string();
+    setup(&other);
+    let Sql { _folder, task, path } = sql("insert into t (id, name) values (7, 'new')", &[]);
+    let task = task
+        .connection("Other", "OLEDB", &format!("sqlite:{other}"), "0")
+        .then(
+            "Microsoft.ExecuteSQLTask",
+            "Second",
+            "SqlTaskData",
+            &[("Connection", "Other"), ("SqlStatementSource", "delete from t")],
+        )
+        .set(0, "TransactionOption", "2");
+    let (ran, rows) = Sql { _folder, task, path }.run();
+    assert!(!ran.succeeded());
+    assert_eq!(rows, ["1:a", "2:b"]);
+    assert!(ran.codes("OnError").contains(&"0xC001401A".to_owned()), "{:?}", ran.texts("OnError"));
+    assert!(ran.texts("OnError")[0].contains("\"Db\", \"Other\""), "{:?}", ran.texts("OnError"));
+}

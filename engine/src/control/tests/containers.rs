@@ -363,13 +363,3 @@ fn the_execution_value_goes_to_its_variable() {
         assert_eq!(plan.run().value("v"), Value::I4(expected));
     }
 }
-
-#[test]
-fn a_required_transaction_is_refused_by_name() {
-    let mut plan = Plan::new();
-    let a = plan.task(PACKAGE, "A", "log");
-    plan.set(a, "TransactionOption", "2");
-    let ran = plan.run();
-    assert_eq!((ran.result(), ran.log().as_str()), (Failure, ""));
-    assert!(ran.texts("OnError")[0].contains("distributed transactions"));
-}
