@@ -18,11 +18,13 @@ ROOT = os.path.dirname(HERE)
 OURS = "dtsx"
 RIVALS = {"duckdb": "duckdb_sql.py", "polars": "polars_lazy.py", "datafusion": "datafusion_sql.py",
           "chdb": "chdb_sql.py", "duckdb-cli": "duckdb_cli.py"}
-WORKLOADS = ("W0", "W1", "W2", "W7")
-OUTPUTS = {"W0": ["w0.csv"], "W1": ["w1a.csv", "w1b.csv"], "W2": ["w2.csv"], "W7": ["w7a.csv", "w7b.csv"]}
+WORKLOADS = ("W0", "W1", "W2", "W4", "W4m", "W5", "W7")
+OUTPUTS = {"W0": ["w0.csv"], "W1": ["w1a.csv", "w1b.csv"], "W2": ["w2.csv"], "W4": ["w4.csv"], "W4m": ["w4.csv"],
+           "W5": ["w5.csv"], "W7": ["w7a.csv", "w7b.csv"]}
+AS_THEY_ARE = ("W0", "W4", "W4m")
 
 sys.path.insert(0, os.path.join(HERE, "rivals"))
-from workload import COLUMNS, ORDERS, derived, input_file, joined  # noqa: E402
+from workload import COLUMNS, JOINED, MEMORY, ORDERS, derived, input_file, joined  # noqa: E402
 
 
 @dataclass
@@ -56,7 +58,8 @@ def measure(command: list, cores: list) -> Cost:
 
 def command_of(who: str, workload: str, options) -> list:
     if who == OURS:
-        return [options.dtsx, "run", os.path.join(HERE, "workloads", workload + ".dtsx"),
+        limit = ["--memory", str(MEMORY)] if workload == "W4m" else []
+        return [options.dtsx, "run", os.path.join(HERE, "workloads", workload.rstrip("m") + ".dtsx"), *limit,
                 "--map", rf"C:\Bench\in={options.data}", "--map", rf"C:\Bench\out={options.out}",
                 "--threads", str(options.threads)]
     script = os.path.join(HERE, "rivals", RIVALS[who])
@@ -82,7 +85,9 @@ class Checker:
             names = ("l_orderkey", "l_linenumber", "o_custkey", "o_orderdate", "o_orderpriority", "net", "days",
                      "l_shipmode", "l_comment")
             return {name: kinds[name] for name in names}
-        extra = {} if workload == "W0" else {"net": "decimal(38,6)", "charge": "decimal(38,6)", "mode": "varchar",
+        if workload == "W5":
+            return {name: (COLUMNS | ORDERS)[name] for name in JOINED}
+        extra = {} if workload in AS_THEY_ARE else {"net": "decimal(38,6)", "charge": "decimal(38,6)", "mode": "varchar",
                                              "cpre": "varchar", "shipyear": "int"}
         return {**COLUMNS, **extra}
 
@@ -101,10 +106,12 @@ class Checker:
                     auto_detect = false, columns = {{{columns}}})"""
 
             source = rows_of(input_file(workload, self.options.data), COLUMNS)
-            if workload == "W0":
+            if workload in AS_THEY_ARE:
                 queries = [source]
             elif workload == "W2":
                 queries = [f"({joined(source, rows_of(self.options.data + '/orders.csv', ORDERS))})"]
+            elif workload == "W5":
+                queries = [f"{source} join {rows_of(self.options.data + '/orders.csv', ORDERS)} on l_orderkey = o_orderkey"]
             else:
                 queries = [f"({derived(source)} where l_returnflag {test} 'R')" for test in ("=", "<>")]
             self.wanted[key] = [self.fingerprint(query, workload) for query in queries]
@@ -139,8 +146,12 @@ class Checker:
         return total
 
     def check_order(self, source: str, file: str, workload: str) -> None:
+        """The order of the input, or of the sort: rows with equal keys stay in the order of the input."""
+        place = "l_orderkey::bigint, l_linenumber::int"
+        if workload in ("W4", "W4m"):
+            place = f"l_shipdate::date, l_partkey::bigint, {place}"
         (wrong,) = self.db.execute(f"""select count(*) from (
-            select (l_orderkey::bigint, l_linenumber::int) as this, lag(this) over () as before from {source})
+            select ({place}) as this, lag(this) over () as before from {source})
             where before > this""").fetchone()
         if wrong:
             raise Failed(f"{OURS} {workload}: {file} is out of order at {wrong} places")

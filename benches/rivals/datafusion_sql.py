@@ -1,10 +1,16 @@
 """DataFusion. usage: datafusion_sql.py WORKLOAD DATA OUT THREADS"""
 
-from datafusion import SessionConfig, SessionContext
-from workload import COLUMNS, ORDERS, arguments, derived, input_file, joined
+from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
+from workload import (
+    COLUMNS, JOINED, MEMORY, ORDERS, SORTED,
+    arguments, derived, input_file, joined,
+)
 
 workload, data, out, threads = arguments()
-session = SessionContext(SessionConfig().with_target_partitions(threads))
+runtime = RuntimeEnvBuilder()
+if workload == "W4m":
+    runtime = runtime.with_disk_manager_os().with_fair_spill_pool(MEMORY)
+session = SessionContext(SessionConfig().with_target_partitions(threads), runtime)
 
 
 def table(name: str, file: str, kinds: dict) -> None:
@@ -26,6 +32,11 @@ elif workload == "W2":
     table("orders", f"{data}/orders.csv", ORDERS)
     # A difference of dates is an interval there; of days since 1970 it is a number.
     write(joined("lineitem", "orders", "cast(l_shipdate as int) - cast(o_orderdate as int)"), "w2.csv")
+elif workload in ("W4", "W4m"):
+    write(f"select * from lineitem order by {', '.join(SORTED)}", "w4.csv")
+elif workload == "W5":
+    table("orders", f"{data}/orders.csv", ORDERS)
+    write(f"select {', '.join(JOINED)} from lineitem join orders on l_orderkey = o_orderkey", "w5.csv")
 else:
     stem = workload.lower()
     rows = derived("lineitem", year="date_part('year', l_shipdate)", substring="substr")

@@ -2,7 +2,7 @@
 
 import os
 
-from workload import COLUMNS, ORDERS, arguments, input_file
+from workload import COLUMNS, JOINED, ORDERS, SORTED, arguments, input_file
 
 workload, data, out, threads = arguments()
 os.environ["POLARS_MAX_THREADS"] = str(threads)
@@ -11,18 +11,32 @@ import polars as pl  # noqa: E402  (reads the variable when it is imported)
 
 money = pl.Decimal(15, 2)
 types = {"bigint": pl.Int64, "int": pl.Int32, "decimal(15,2)": money, "varchar": pl.String, "date": pl.Date}
-rows = pl.scan_csv(input_file(workload, data), schema={name: types[kind] for name, kind in COLUMNS.items()})
+
+
+def scan(path: str, columns: dict):
+    return pl.scan_csv(path, schema={name: types[kind] for name, kind in columns.items()})
+
+
+rows = scan(input_file(workload, data), COLUMNS)
 
 if workload == "W0":
     rows.sink_csv(f"{out}/w0.csv", engine="streaming")
 elif workload == "W2":
-    orders = pl.scan_csv(f"{data}/orders.csv", schema={name: types[kind] for name, kind in ORDERS.items()})
+    orders = scan(f"{data}/orders.csv", ORDERS)
     four = pl.Decimal(38, 4)
     net = pl.col("l_extendedprice").cast(four) * (pl.lit(1, dtype=money) - pl.col("l_discount")).cast(four)
     rows.join(orders, left_on="l_orderkey", right_on="o_orderkey").select(
         "l_orderkey", "l_linenumber", "o_custkey", "o_orderdate", "o_orderpriority", net.alias("net"),
         (pl.col("l_shipdate") - pl.col("o_orderdate")).dt.total_days().alias("days"), "l_shipmode", "l_comment",
     ).sink_csv(f"{out}/w2.csv", engine="streaming")
+elif workload in ("W4", "W4m"):
+    # There is no option that bounds its memory.
+    rows.sort(SORTED).sink_csv(f"{out}/w4.csv", engine="streaming")
+elif workload == "W5":
+    orders = scan(f"{data}/orders.csv", ORDERS).set_sorted("o_orderkey")
+    joined = rows.set_sorted("l_orderkey").join(orders, left_on="l_orderkey", right_on="o_orderkey",
+                                                maintain_order="left")
+    joined.select(JOINED).sink_csv(f"{out}/w5.csv", engine="streaming")
 else:
     one = pl.lit(1, dtype=money)
     # A product has the larger scale of its factors, so they are widened first: four digits, then six.

@@ -4,6 +4,8 @@ Every rival does the work of the package of the same name, no more and no less:
 W0  all columns of lineitem.csv parsed to their types and written back, with a header;
 W1  five derived columns, rows split by the return flag into two files of 21 columns;
 W2  lineitem joined with orders by key, three columns fetched, two derived, nine written;
+W4  all rows sorted by l_shipdate and l_partkey, all columns out; W4m the same with MEMORY bytes of memory;
+W5  lineitem and orders joined on the order key, by which both files are sorted, six columns out;
 W7  W1 on a file of one row.
 """
 
@@ -22,6 +24,9 @@ ORDERS = {
     "o_orderdate": "date", "o_orderpriority": "varchar", "o_clerk": "varchar", "o_shippriority": "int",
     "o_comment": "varchar",
 }
+SORTED = ["l_shipdate", "l_partkey"]
+JOINED = ["l_orderkey", "l_linenumber", "l_quantity", "o_custkey", "o_orderdate", "l_comment"]
+MEMORY = 1 << 30
 
 
 def arguments():

@@ -95,7 +95,39 @@ def look_up() -> Package:
     return package
 
 
+def sort() -> Package:
+    """W4 and W4m: sorted by two columns, all columns out."""
+    package = Package("W4")
+    flow = package.add(DataFlow("Sort"))
+    source = flow.flat_file_source("Lineitem", flat(package, "Lineitem", r"C:\Bench\in\lineitem.csv", LINEITEM))
+    sorted_rows = flow.sort("By date and part", source.outputs[0], ["l_shipdate", "l_partkey"])
+    flow.flat_file_destination("Sorted", sorted_rows.outputs[0],
+                               flat(package, "Sorted", r"C:\Bench\out\w4.csv", LINEITEM), escape_qualifier=True)
+    return package
+
+
+def merge_join() -> Package:
+    """W5: two files that are sorted by their keys, joined."""
+    package = Package("W5")
+    flow = package.add(DataFlow("Merge join"))
+    sides = []
+    for name, file, columns in (("Lineitem", "lineitem.csv", LINEITEM), ("Orders", "orders.csv", ORDERS)):
+        source = flow.flat_file_source(name, flat(package, name, rf"C:\Bench\in\{file}", columns))
+        source.outputs[0].is_sorted = True
+        source.outputs[0].columns[0].sort_key = 1
+        sides.append(source.outputs[0])
+    names = [(0, "l_orderkey"), (0, "l_linenumber"), (0, "l_quantity"), (1, "o_custkey"), (1, "o_orderdate"),
+             (0, "l_comment")]
+    joined = flow.merge_join("On the order", *sides, names)
+    kinds = dict(LINEITEM + ORDERS)
+    flow.flat_file_destination("Joined", joined.outputs[0],
+                               flat(package, "Joined", r"C:\Bench\out\w5.csv",
+                                    [(name, kinds[name]) for _, name in names]), escape_qualifier=True)
+    return package
+
+
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else HERE
-    for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), look_up(), derive_and_split("W7", "one.csv")):
+    for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), look_up(), sort(), merge_join(),
+                 derive_and_split("W7", "one.csv")):
         made.save(os.path.join(folder, made.name + ".dtsx"))

@@ -7,8 +7,8 @@ use crate::destinations::{data_reader, flat_file as flat_file_destination, recor
 use crate::sources::{database, flat_file};
 use crate::transforms::{
     aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split,
-    copy_column, data_conversion, derived_column, export_column, import_column, lookup, multicast, pivot, row_count,
-    sampling, slowly_changing_dimension, union_all, unpivot,
+    copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast,
+    pivot, row_count, sampling, slowly_changing_dimension, sort, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -35,6 +35,9 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &multicast::Multicast,
     &union_all::UnionAll,
     &aggregate::Aggregate,
+    &merge::Merge,
+    &merge_join::MergeJoin,
+    &sort::Sort,
     &import_column::ImportColumn,
     &export_column::ExportColumn,
     &pivot::Pivot,

@@ -141,6 +141,7 @@ class Column:
     truncation: str = "NotUsed"
     special: int = 0
     description: str = ""
+    sort_key: int = 0
     id: int = 0
     external_id: int = 0
 
@@ -193,6 +194,7 @@ class Output:
     is_error: bool = False
     delete_on_detach: bool = False
     external: bool = False
+    is_sorted: bool = False
     properties: list = field(default_factory=list)
     operation: str = ""
     error: str = "NotUsed"
@@ -234,6 +236,10 @@ CLASSES = {
                "{0FB4AABB-C027-4440-809A-1198049BF117}"),
     "Cache": ("Microsoft.Cache", "{BF818E79-2C1C-410D-ADEA-B2D1A04FED01}", "{A236DD44-4409-433E-A1CE-283DA18F4E0F}",
               None),
+    "Sort": ("Microsoft.Sort", "{5B1A3FF5-D366-4D75-AD1F-F19A36FCBEDB}",
+             "{07127A7C-164B-422A-AD1F-24BE39B4DB38}", "{F1CEE4CE-066D-4FBE-9DC4-CD97202F3450}"),
+    "MergeJoin": ("Microsoft.MergeJoin", "{14D43A4F-D7BD-489D-829E-6DE35750CFE4}",
+                  "{A18A4D58-7C7A-4448-8B98-AE2CEFE81B4C}", "{0D598A60-0A32-4B1B-A72C-5030B64E3A20}"),
     "RowCount": ("Microsoft.RowCount", "{E2697D8C-70DA-42B2-8208-A19CE3A9FE41}",
                  "{150E6007-7C6A-4CC3-8FF3-FC73783A972E}", "{DE50D3C7-41AF-4804-9247-CF1DEB147971}"),
     "Managed": ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}",
@@ -244,7 +250,8 @@ FORMATS = (8, 6, 3, 2)
 FRIENDLY_NAMES = {"FlatFileSource": "Flat File Source", "FlatFileDestination": "Flat File Destination",
                   "DerivedColumn": "Derived Column", "ConditionalSplit": "Conditional Split",
                   "DataConvert": "Data Conversion", "Multicast": "Multicast", "UnionAll": "Union All",
-                  "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count"}
+                  "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count", "Sort": "Sort",
+                  "MergeJoin": "Merge Join"}
 
 
 @dataclass
@@ -602,6 +609,59 @@ class DataFlow:
                     Property("OutputColumnLineageID", "System.Int32",
                              lambda fmt, column=column: column.token(fmt, False), "Output column lineage ID",
                              contains_id=True)])
+        for target, source in zip(inputs, sources):
+            self._connect(source, target)
+        return component
+
+    def sort(self, name: str, source: Output, keys: list, eliminate_duplicates: bool = False) -> Component:
+        """`keys`: names, the most significant first; one that begins with a minus is descending. All columns pass."""
+        target = Input("Sort Input")
+        positions = {key.lstrip("-"): -n if key.startswith("-") else n for n, key in enumerate(keys, 1)}
+        output = Output("Sort Output", is_sorted=True, columns=[
+            Column(column.name, column.type, sort_key=positions.get(column.name, 0), properties=[
+                Property("SortColumnId", "System.Int32", lambda fmt, column=column: column.token(fmt, False), "",
+                         contains_id=True)]) for column in source.rows()])
+        component = self._add(Component(
+            "Sort", name, inputs=[target], outputs=[output],
+            description="Sorts data in ascending or descending order.", properties=[
+                Property("EliminateDuplicates", "System.Boolean", str(eliminate_duplicates).lower(),
+                         "Specifies whether rows with duplicate sort values are removed from the data set."),
+                Property("MaximumThreads", "System.Int32", "-1",
+                         "Specifies the maximum number of concurrent threads that can be used for sorting.")]))
+        for column in source.rows():
+            self._use(target, column, properties=[
+                Property("NewComparisonFlags", "System.Int32", "0"),
+                Property("NewSortKeyPosition", "System.Int32", str(positions.get(column.name, 0)))])
+        self._connect(source, target)
+        return component
+
+    def merge_join(self, name: str, left: Output, right: Output, columns: list, join_type: int = 2,
+                   n_keys: int = 1) -> Component:
+        """`columns`: (side, name), side 0 is the left input; sort keys come from those of the inputs' columns."""
+        inputs = [Input("Merge Join Left Input", side_effects=True), Input("Merge Join Right Input", side_effects=True)]
+        sources = [left, right]
+        component = self._add(Component(
+            "MergeJoin", name, inputs=inputs, outputs=[Output("Merge Join Output", is_sorted=True)],
+            description="Combines two sorted data flows into one using the MERGE JOIN.", properties=[
+                Property("JoinType", "System.Int32", str(join_type), "Specifies the type of join to perform.",
+                         type_converter="JoinType"),
+                Property("NumKeyColumns", "System.Int32", str(n_keys),
+                         "Specifies the number of columns in the ordering key."),
+                Property("TreatNullsAsEqual", "System.Boolean", "true",
+                         "Indicates whether the null values are treated as equal values."),
+                Property("MaxBuffersPerInput", "System.Int32", "5",
+                         "Indicates the requested maximum buffers per input before blocking.")]))
+        for target, source in zip(inputs, sources):
+            for column in source.rows():
+                if 1 <= abs(column.sort_key) <= n_keys:
+                    self._use(target, column)
+        for side, column in columns:
+            used = self._use(inputs[side], sources[side].column(column))
+            made = Column(column, used.source.type, sort_key=used.source.sort_key if side == 0 else 0, properties=[
+                Property("InputColumnID", "System.Int32",
+                         lambda fmt, ref=inputs[side], used=used: f"#{{{ref.ref_id()}.Columns[{used.source.name}]}}"
+                         if fmt >= 6 else str(used.id), "", contains_id=True)])
+            component.outputs[0].columns.append(self._own(component.outputs[0], made))
         for target, source in zip(inputs, sources):
             self._connect(source, target)
         return component

@@ -273,7 +273,8 @@ def modern_output(port: Output, fmt: int) -> Element:
         "refId": port.ref_id(), "deleteOutputOnPathDetached": "true" if port.delete_on_detach else None,
         "description": port.description or None, **dispositions(port),
         "exclusionGroup": str(port.exclusion) if port.exclusion else None,
-        "isErrorOut": "true" if port.is_error else None, "name": port.name,
+        "isErrorOut": "true" if port.is_error else None,
+        "isSorted": "true" if port.is_sorted else None, "name": port.name,
         "synchronousInputId": port.synchronous.ref_id() if port.synchronous else None}, fmt))
     if port.properties:
         made.add(modern_properties(port.properties, fmt))
@@ -284,6 +285,7 @@ def modern_output(port: Output, fmt: int) -> Element:
             **dispositions(item),
             "externalMetadataColumnId": f"{port.ref_id()}.ExternalColumns[{item.name}]" if item.external else None,
             "lineageId": item.ref_id(), "name": item.name,
+            "sortKeyPosition": str(item.sort_key) if item.sort_key else None,
             "specialFlags": str(item.special) if item.special else None}, fmt))
         if item.properties:
             column.add(modern_properties(item.properties, fmt))
@@ -524,7 +526,8 @@ def old_output(port: Output, flow: DataFlow, fmt: int) -> Element:
         "exclusionGroup": str(port.exclusion),
         "synchronousInputId": str(port.synchronous.id) if port.synchronous else "0",
         "deleteOutputOnPathDetached": "true" if port.delete_on_detach else "false", "hasSideEffects": "false",
-        "dangling": "false", "isErrorOut": "true" if port.is_error else "false", "isSorted": "false",
+        "dangling": "false", "isErrorOut": "true" if port.is_error else "false", 
+        "isSorted": "true" if port.is_sorted else "false",
         **old_dispositions(port)})
     if port.properties:
         made.add(old_properties(port.properties, flow, fmt))
@@ -532,7 +535,7 @@ def old_output(port: Output, flow: DataFlow, fmt: int) -> Element:
     for item in port.columns:
         column = Element("outputColumn", {
             "id": str(item.id), "name": item.name, "description": item.description, "lineageId": str(item.id),
-            **old_types(item.type), "sortKeyPosition": "0", "comparisonFlags": "0",
+            **old_types(item.type), "sortKeyPosition": str(item.sort_key), "comparisonFlags": "0",
             "specialFlags": str(item.special), **old_dispositions(item),
             "externalMetadataColumnId": str(item.external_id), "mappedColumnId": "0"})
         if item.properties:

@@ -6,6 +6,8 @@ pub(crate) mod files;
 pub(crate) mod ordered;
 pub(crate) mod raw_file;
 pub(crate) mod reference;
+pub(crate) mod sort_keys;
+pub(crate) mod sorted_inputs;
 pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

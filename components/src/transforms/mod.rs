@@ -15,11 +15,14 @@ mod expression;
 mod file_column;
 pub mod import_column;
 pub mod lookup;
+pub mod merge;
+pub mod merge_join;
 pub mod multicast;
 pub mod pivot;
 pub mod row_count;
 pub mod sampling;
 pub mod slowly_changing_dimension;
+pub mod sort;
 pub mod union_all;
 pub mod unpivot;
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "everything here is a test")]
 
+mod oracle;
 mod run;
 mod text;
 

@@ -44,6 +44,8 @@ pub struct Way {
     pub batch_rows: Option<usize>,
     /// Rows that a batch holds beside each selected one, and that nobody may see: none, some, many.
     pub decoys: usize,
+    /// Bytes for rows; None: no limit.
+    pub memory: Option<usize>,
 }
 
 /// Every way to run a test.
@@ -53,7 +55,7 @@ pub fn ways() -> Vec<Way> {
         for chaos in [false, true] {
             for batch_rows in [Some(3), None] {
                 for decoys in [0, 1, 3] {
-                    ways.push(Way { threads, chaos, batch_rows, decoys });
+                    ways.push(Way { threads, chaos, batch_rows, decoys, memory: None });
                 }
             }
         }
@@ -96,7 +98,12 @@ impl Bench {
                 .iter()
                 .map(|(name, data_type)| Column { name: name.clone(), data_type: *data_type, keys: Pairs::new() })
                 .collect();
-            let columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
+            let mut columns: Vec<_> = columns.iter().map(|c| lineages.output_column(&input.name, c)).collect();
+            for column in &mut columns {
+                let keys = input.uses.iter().find(|u| u.name == column.name).map(|u| &u.keys);
+                let number = |name| keys.and_then(|k| key(k, name)).map_or(0, |n| n.parse().unwrap());
+                (column.sort_key, column.comparison_flags) = (number("sort"), number("flags") as u32);
+            }
             let kind = format!("Test.Source.{index}");
             let mut external = Vec::new();
             let unused = |c: &&OutputColumnSpec| {
@@ -222,6 +229,7 @@ impl Bench {
             threads: way.threads,
             batch_rows: way.batch_rows,
             chaos: ChaosOptions { park: way.chaos },
+            memory: way.memory,
             ..RunOptions::default()
         };
         let mut services = Services::new(options).unwrap();
@@ -417,7 +425,7 @@ fn input_column(
         usage,
         dispositions: dispositions(keys),
         external: external_column(keys, column.data_type, external),
-        properties: bag(keys, &["usage", "error", "truncation", "external"]),
+        properties: bag(keys, &["usage", "sort", "flags", "error", "truncation", "external"]),
         span: None,
     }
 }

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Rows are CSV as data taps write it: an empty field is NULL, `""` an empty text. Every input column is used read-only
-//! unless `[use In.column]` says otherwise; an output is synchronous to the first input unless it says `sync = none`.
+//! unless `[use In.column]` says otherwise; `sort = -2` there makes it the second key of the input's order, descending; an output is synchronous to the first input unless it says `sync = none`.
 //! Dispositions are FailComponent unless `error` or `truncation` says otherwise. An error output has ErrorCode and
 //! ErrorColumn after the columns that it lists. Columns are referred to as `#{In.name}` and `#{Out.name}`; in what is
 //! expected, ErrorCode may be hexadecimal and ErrorColumn a reference without `#{}`. Other sections: `[variables]` (`User::N i4 = 1`), `[fails]`
