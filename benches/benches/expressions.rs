@@ -1,7 +1,9 @@
 //! The expression language: compiling the expressions of the workloads, and evaluating them over a batch.
 #![expect(clippy::expect_used, reason = "a benchmark whose expression is wrong has nothing to measure")]
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, StringViewArray};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int32Array, StringViewArray, TimestampMicrosecondArray,
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dtsx_engine::diag::Error;
 use dtsx_engine::expr::{Environment, EvalContext, Reference, compile};
@@ -9,7 +11,7 @@ use dtsx_engine::types::{DataType, Value};
 use std::hint::black_box;
 use std::sync::Arc;
 
-const N_ROWS: usize = 8192;
+const N_ROWS: usize = 10_000;
 const EN_US: u32 = 1033;
 
 const MONEY: DataType = DataType::Numeric { precision: 15, scale: 2 };
@@ -20,8 +22,15 @@ const COLUMNS: &[(&str, DataType)] = &[
     ("mode", DataType::Str { len: 10, code_page: 1252 }),
     ("comment", DataType::Str { len: 100, code_page: 1252 }),
     ("shipped", DataType::DbDate),
+    ("digits", DataType::WStr { len: 12 }),
+    ("amount", DataType::WStr { len: 12 }),
+    ("day", DataType::WStr { len: 10 }),
+    ("moment", DataType::WStr { len: 19 }),
+    ("ratio", DataType::R8),
+    ("stamp", DataType::DbTimeStamp),
 ];
 
+/// As packages combine them.
 const EXPRESSIONS: &[&str] = &[
     "quantity * 2 + 1",
     "price * (1 - discount)",
@@ -29,9 +38,54 @@ const EXPRESSIONS: &[&str] = &[
     "LOWER(TRIM(mode))",
     "SUBSTRING(UPPER(comment),1,10)",
     "YEAR(shipped)",
-    "mode == \"MAIL\"",
     "quantity > 25 && !ISNULL(mode) ? price : discount",
+];
+
+/// One kernel each; short texts and longer ones than a view holds.
+const KERNELS: &[&str] = &[
+    "SUBSTRING(mode,2,3)",
+    "SUBSTRING(comment,4,8)",
+    "SUBSTRING(comment,2,20)",
+    "LEFT(comment,5)",
+    "RIGHT(comment,5)",
+    "TRIM(mode)",
+    "TRIM(comment)",
+    "UPPER(mode)",
+    "UPPER(comment)",
+    "LOWER(comment)",
+    "LEN(comment)",
+    "REPLACE(comment,\"e\",\"EE\")",
+    "FINDSTRING(comment,\"ly\",1)",
+    "TOKEN(comment,\" \",2)",
+    "REVERSE(mode)",
+    "mode + \"-\" + comment",
+    "mode == \"MAIL\"",
+    "mode < comment",
+    "quantity + quantity",
+    "quantity / 7",
+    "quantity % 7",
+    "price + discount",
+    "price * discount",
+    "price / 3.0",
+    "price > discount",
+    "ratio * 2.5",
+    "ROUND(price,1)",
+    "SQRT(ratio)",
+    "(DT_I4)digits",
+    "(DT_I8)digits",
+    "(DT_NUMERIC,12,2)amount",
+    "(DT_R8)amount",
+    "(DT_DBDATE)day",
+    "(DT_DBTIMESTAMP)moment",
     "(DT_WSTR,12)quantity",
+    "(DT_WSTR,20)price",
+    "(DT_WSTR,30)stamp",
+    "(DT_DBDATE)stamp",
+    "DATEADD(\"dd\",1,stamp)",
+    "DATEDIFF(\"dd\",stamp,shipped)",
+    "DATEPART(\"mm\",stamp)",
+    "ISNULL(mode) ? \"?\" : mode",
+    "REPLACENULL(mode,\"?\")",
 ];
 
 struct Columns;
@@ -61,13 +115,22 @@ fn batch() -> Vec<ArrayRef> {
     };
     let modes = ["MAIL      ", "REG AIR   ", "TRUCK     ", "SHIP      "];
     let comments = ["egular courts above the", "ly final dependencies: slyly bold", "riously. regular, express dep"];
+    let text = |f: &dyn Fn(u64) -> String| -> ArrayRef {
+        Arc::new(StringViewArray::from_iter_values((0..N_ROWS).map(|n| f(number(n)))))
+    };
     vec![
         Arc::new(Int32Array::from_iter_values((0..N_ROWS).map(|n| (number(n) % 50) as i32))),
         Arc::new(money(10_000_000)),
         Arc::new(money(11)),
-        Arc::new(StringViewArray::from_iter_values((0..N_ROWS).map(|n| modes[number(n) as usize % modes.len()]))),
-        Arc::new(StringViewArray::from_iter_values((0..N_ROWS).map(|n| comments[number(n) as usize % comments.len()]))),
+        text(&|n| modes[n as usize % modes.len()].to_owned()),
+        text(&|n| comments[n as usize % comments.len()].to_owned()),
         Arc::new(Date32Array::from_iter_values((0..N_ROWS).map(|n| 8_035 + (number(n) % 2_500) as i32))),
+        text(&|n| (n % 10_000_000).to_string()),
+        text(&|n| format!("{}.{:02}", n % 100_000, n % 97)),
+        text(&|n| format!("{}-{:02}-{:02}", 1990 + n % 30, 1 + n % 12, 1 + n % 28)),
+        text(&|n| format!("{}-{:02}-{:02} {:02}:{:02}:00", 1990 + n % 30, 1 + n % 12, 1 + n % 28, n % 24, n % 60)),
+        Arc::new(Float64Array::from_iter_values((0..N_ROWS).map(|n| number(n) as f64 / 1e3))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values((0..N_ROWS).map(|n| (number(n) as i64) * 1_000_000))),
     ]
 }
 
@@ -84,16 +147,19 @@ fn compiling(c: &mut Criterion) {
 fn evaluating(c: &mut Criterion) {
     let columns = batch();
     let context = EvalContext::new(EN_US);
-    let mut group = c.benchmark_group("expression");
-    group.throughput(Throughput::Elements(N_ROWS as u64));
-    for text in EXPRESSIONS {
-        let program = compile(text, &Columns).expect("an expression");
-        let inputs: Vec<ArrayRef> = columns.clone();
-        group.bench_function(*text, |b| {
-            b.iter(|| program.eval(black_box(&inputs), N_ROWS, &context).expect("an array"));
-        });
+    for (name, texts) in [("expression", EXPRESSIONS), ("kernel", KERNELS)] {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(N_ROWS as u64));
+        for text in texts {
+            let program = compile(text, &Columns).expect("an expression");
+            let (_, faults) = program.eval(&columns, N_ROWS, &context).expect("an array");
+            assert!(faults.is_empty(), "{text}: what fails is not measured");
+            group.bench_function(*text, |b| {
+                b.iter(|| program.eval(black_box(&columns), N_ROWS, &context).expect("an array"));
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group!(benches, compiling, evaluating);

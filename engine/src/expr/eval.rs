@@ -7,7 +7,7 @@ use super::ast::UnaryOp;
 use super::functions::NullRule;
 use super::kernels::datum::{Datum, Texts, union_nulls};
 use super::kernels::merge::{Branch, merge};
-use super::kernels::text::{TextOut, total_bytes};
+use super::kernels::text::TextOut;
 use super::kernels::{Computed, arith, compare, logic};
 use super::program::EvalContext;
 use super::typed::{Op, Typed};
@@ -108,10 +108,10 @@ fn decimal_scale(t: &DataType) -> u8 {
 }
 
 fn comparison(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum> {
-    let Op::Compare(op, parts) = &node.op else { return Ok(Datum::Scalar(Value::Null)) };
+    let Op::Compare(op, parts, order) = &node.op else { return Ok(Datum::Scalar(Value::Null)) };
     let Some((a, b, rows, nulls)) = pair(parts, frame, faults)? else { return Ok(Datum::Scalar(Value::Null)) };
     let scalar = a.is_scalar() && b.is_scalar();
-    let array = compare::compare(*op, &a, &b, (&parts[0].ty, &parts[1].ty), rows, nulls)?;
+    let array = compare::compare(*op, &a, &b, (&parts[0].ty, &parts[1].ty), order.as_ref(), rows, nulls)?;
     settle((array, Faults::new()), scalar, node, frame, faults)
 }
 
@@ -131,16 +131,13 @@ fn concat(node: &Typed, parts: &[Typed], frame: &Frame<'_>, faults: &mut Faults)
         concat_bytes(&data, rows, nulls.as_ref())?
     } else {
         let texts = data.iter().map(Texts::new).collect::<Result<Vec<_>>>()?;
-        let mut out = TextOut::new(rows, texts.iter().map(|t| total_bytes(*t, rows)).sum());
-        let mut row_parts: Vec<&str> = Vec::with_capacity(texts.len());
+        let mut out = TextOut::new(rows);
         for row in 0..rows {
             if nulls.as_ref().is_some_and(|n| n.is_null(row)) {
                 out.push_empty();
                 continue;
             }
-            row_parts.clear();
-            row_parts.extend(texts.iter().map(|t| t.get(row)));
-            out.push_parts(&row_parts);
+            out.push_parts(texts.iter().map(|t| t.get(row)));
         }
         out.finish(nulls)?
     };

@@ -4,7 +4,7 @@
 
 use super::ast::BinaryOp;
 use crate::types::DataType;
-use std::cmp::Ordering;
+use crate::types::collation::Collation;
 
 /// The most digits of a DT_NUMERIC.
 pub(crate) const MAX_PRECISION: u8 = 38;
@@ -212,10 +212,14 @@ pub(crate) fn unified(a: &DataType, b: &DataType) -> Result<DataType, Mismatch> 
     dates(a, b).ok_or(Mismatch::Incompatible)
 }
 
-/// The order that `< > <= >=` give two texts: by UTF-16 code units (the reference has the linguistic order of the
-/// locale, unconfirmed; equality is exact either way).
-pub(crate) fn text_order(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+/// The order that `< > <= >=` give two texts: the linguistic one of the locale, every difference counted (unconfirmed; it
+/// takes hyphens and apostrophes as Windows sorts words). None for what has another order or none: `==` and `!=` compare
+/// code units exactly.
+pub(crate) fn text_order(op: BinaryOp, of: &DataType, lcid: u32) -> Option<Collation> {
+    let text = of.is_string() || matches!(of, DataType::Text { .. } | DataType::NText);
+    let exact = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
+    // Without flags there is nothing to refuse.
+    if text && !exact { Collation::new(lcid, 0).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -268,6 +272,17 @@ mod tests {
             assert_eq!(arithmetic(op, &a, &b), expected, "{a} {op:?} {b}");
         }
         assert_eq!(unified(&I4, &n(8, 7)), Ok(n(17, 7)));
+    }
+
+    #[test]
+    fn texts_have_an_order_where_they_are_not_compared_exactly() {
+        let order = text_order(BinaryOp::Less, &WStr { len: 5 }, 1033).unwrap();
+        for (a, b) in [("a", "B"), ("a", "A"), ("cote", "coté"), ("Zebra", "Äpfel"), ("co-op", "coops"), ("2", "a")] {
+            let (a, b) = if a == "Zebra" { (b, a) } else { (a, b) };
+            assert!(order.compare(a, b).is_lt(), "{a} {b}");
+        }
+        assert!(text_order(BinaryOp::Equal, &WStr { len: 5 }, 1033).is_none());
+        assert!(text_order(BinaryOp::Less, &I4, 1033).is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::ast::{BinaryOp, UnaryOp};
 use super::functions::FunctionDef;
+use crate::types::collation::Collation;
 use crate::types::{DataType, Value};
 use std::ops::Range;
 
@@ -30,7 +31,8 @@ pub(crate) enum Op {
     Unary(UnaryOp, Box<Typed>),
     /// Arithmetic and bitwise.
     Binary(BinaryOp, Box<[Typed; 2]>),
-    Compare(BinaryOp, Box<[Typed; 2]>),
+    /// The order is that of texts, for `< > <= >=` of two.
+    Compare(BinaryOp, Box<[Typed; 2]>, Option<Collation>),
     Concat(Vec<Typed>),
     /// `&&`, or `||`.
     Logic {
@@ -112,7 +114,7 @@ impl Op {
         match self {
             Op::Const(_) | Op::Column(_) => Vec::new(),
             Op::Unary(_, x) | Op::Cast(x) => vec![x],
-            Op::Binary(_, parts) | Op::Compare(_, parts) | Op::Logic { parts, .. } => parts.iter().collect(),
+            Op::Binary(_, parts) | Op::Compare(_, parts, _) | Op::Logic { parts, .. } => parts.iter().collect(),
             Op::If(parts) => parts.iter().collect(),
             Op::Concat(parts) | Op::Call(_, parts) => parts.iter().collect(),
         }

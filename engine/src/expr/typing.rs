@@ -401,7 +401,8 @@ impl Typer<'_> {
         } else {
             return Err(fail(Mismatch::Incompatible));
         };
-        self.fold(Typed::new(Op::Compare(op, Box::new([a, b])), DataType::Bool, e.span.clone()))
+        let order = promote::text_order(op, &a.ty, self.cx.lcid);
+        self.fold(Typed::new(Op::Compare(op, Box::new([a, b]), order), DataType::Bool, e.span.clone()))
     }
 
     fn cast(&mut self, to: DataType, x: &Expr, e: &Expr) -> Result<Typed, ExprError> {

@@ -7,7 +7,7 @@ use dtsx_engine::diag::{Diagnostic, Error, Result, Span};
 use dtsx_engine::expr::{self, Environment, Reference};
 use dtsx_engine::flow::{ComponentSpec, FlowSpec, LineageId};
 use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::{Scope, VariableAccess};
+use dtsx_engine::variables::{Scope, VariableAccess, VariableType};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -40,10 +40,15 @@ pub struct ExpressionTally {
     pub total: usize,
     /// Those that compile.
     pub compiled: usize,
-    /// Those that make a new column, whose type the designer stored.
+    /// Those beside which a package declares the type: of new columns, which the designer inferred, and of variables.
     pub declared: usize,
-    /// Of those, the ones that this build types the same: type, length, precision, scale and code page.
+    /// Of those, the ones that this build types the same: for a column type, length, precision, scale and code page; for
+    /// a variable its type, which has no more to it.
     pub typed_as_declared: usize,
+    /// Of the declared, the new columns.
+    pub declared_columns: usize,
+    /// Of those, the ones that are typed the same.
+    pub columns_typed_as_declared: usize,
 }
 
 /// An expression that does not compile, or is typed otherwise than the designer stored.
@@ -161,10 +166,23 @@ struct Expressions<'a> {
     findings: Vec<ExpressionFinding>,
 }
 
+/// Whether a variable that expressions see as `variable` is of the type that a result has: variables have one type for all
+/// dates, one for all texts, and one for all decimals.
+fn holds(variable: &DataType, result: &DataType) -> bool {
+    let text = |t: &DataType| t.is_string() || matches!(t, DataType::Text { .. } | DataType::NText);
+    let decimal = |t: &DataType| matches!(t, DataType::Decimal { .. } | DataType::Numeric { .. });
+    variable.code() == result.code()
+        || *variable == DataType::Date && result.is_date_time()
+        || text(variable) && text(result)
+        || decimal(variable) && decimal(result)
+}
+
 /// What an expression is expected to be.
 enum Form {
     Value,
     Assignment,
+    /// A value of a variable of that type.
+    Variable(VariableType),
 }
 
 impl Expressions<'_> {
@@ -179,7 +197,8 @@ impl Expressions<'_> {
             outside(&expression.property, &expression.text, Form::Value, expression.span);
         }
         for variable in &executable.variables {
-            outside(&variable.name, variable.expression.as_deref().unwrap_or(""), Form::Value, variable.span);
+            let form = Form::Variable(variable.data_type);
+            outside(&variable.name, variable.expression.as_deref().unwrap_or(""), form, variable.span);
         }
         for constraint in executable.constraints.iter().filter(|c| c.eval_op != EvalOp::Constraint) {
             outside(&constraint.name, &constraint.expression, Form::Value, constraint.span);
@@ -220,11 +239,33 @@ impl Expressions<'_> {
         let names = Names { flow: None, types: &none, columns: Vec::new(), scope, locale: 0 };
         self.tally.total += 1;
         let compiled = match form {
-            Form::Value => expr::compile(text, &names).map(|_| ()),
-            Form::Assignment => expr::compile_assignment(text, &names).map(|_| ()),
+            Form::Value | Form::Variable(_) => expr::compile(text, &names).map(|program| Some(program.data_type())),
+            Form::Assignment => expr::compile_assignment(text, &names).map(|_| None),
         };
+        // An Object takes anything, which declares nothing.
+        let declared = match form {
+            Form::Variable(data_type) if *data_type != VariableType::Object => Some(data_type.data_type(&Value::Null)),
+            _ => None,
+        };
+        self.tally.declared += usize::from(declared.is_some());
         match compiled {
-            Ok(()) => self.tally.compiled += 1,
+            Ok(inferred) => {
+                self.tally.compiled += 1;
+                match declared.zip(inferred) {
+                    Some((declared, inferred)) if holds(&declared, &inferred) => {
+                        self.tally.typed_as_declared += 1;
+                    }
+                    Some(types) => self.findings.push(ExpressionFinding {
+                        object: path.to_owned(),
+                        part: part.to_owned(),
+                        text: text.to_owned(),
+                        error: None,
+                        types: Some(types),
+                        span,
+                    }),
+                    None => {}
+                }
+            }
             Err(error) => self.findings.push(ExpressionFinding {
                 object: path.to_owned(),
                 part: part.to_owned(),
@@ -265,12 +306,16 @@ impl Expressions<'_> {
                 span,
             };
             self.tally.declared += usize::from(declared.is_some());
+            self.tally.declared_columns += usize::from(declared.is_some());
             match expr::compile(text, &names) {
                 Ok(program) => {
                     self.tally.compiled += 1;
                     let inferred = program.data_type();
                     match declared {
-                        Some(declared) if declared == inferred => self.tally.typed_as_declared += 1,
+                        Some(declared) if declared == inferred => {
+                            self.tally.typed_as_declared += 1;
+                            self.tally.columns_typed_as_declared += 1;
+                        }
                         Some(declared) => self.findings.push(finding(None, Some((declared, inferred)))),
                         None => {}
                     }

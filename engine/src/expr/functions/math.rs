@@ -346,7 +346,7 @@ pub(super) const HEX: FunctionDef = FunctionDef {
     },
     kernel: |call| {
         let bits = bits(&call.args[0], call.rows)?;
-        let mut out = TextOut::new(call.rows, 0);
+        let mut out = TextOut::new(call.rows);
         for (row, bits) in bits.into_iter().enumerate() {
             if call.is_valid(row) { out.push(&format!("{bits:X}")) } else { out.push_empty() }
         }

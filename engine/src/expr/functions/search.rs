@@ -4,7 +4,7 @@ use super::{BASE, Call, FunctionDef, NullRule, example};
 use crate::batch::Faults;
 use crate::diag::{Result, codes};
 use crate::expr::kernels::datum::{Ints, Texts};
-use crate::expr::kernels::text::{TextOut, sub_view, units};
+use crate::expr::kernels::text::{TextOut, units};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::types::DataType;
 use arrow::array::Int32Array;
@@ -155,7 +155,7 @@ pub(super) const TOKEN: FunctionDef = FunctionDef {
                 continue;
             };
             match texts {
-                Texts::Many(column) => out.push_view(sub_view(column.views()[row], text, from, to)),
+                Texts::Many(column) => out.push_part(column.views()[row], text, from, to)?,
                 Texts::One(_) => out.push(&text[from..to]),
             }
         }

@@ -7,10 +7,7 @@ use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
-use crate::expr::kernels::text::{
-    INLINE, Piece, TextOut, inline_case, inline_part, is_inline_ascii, piece, push_case, starts_ascii, sub_view,
-    total_bytes, units,
-};
+use crate::expr::kernels::text::{Piece, TextOut, case_column, is_inline_ascii, piece, push_case, starts_ascii, units};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::{Origin, Typed};
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
@@ -144,19 +141,13 @@ fn cut<const FROM_END: bool>(
             }
         };
         let ends = |all: usize| if FROM_END { (all.saturating_sub(to), all - from.min(all)) } else { (from, to) };
-        if let Texts::Many(column) = texts
-            && is_inline_ascii(column.views()[row])
-        {
-            let view = column.views()[row];
-            let (from, to) = ends(view as u32 as usize);
-            let to = to.min(view as u32 as usize);
-            let from = from.min(to);
-            out.push_view(inline_part(view, from, to - from));
-            continue;
-        }
         let text = texts.get(row);
         // Where all before the end is ASCII, code units are bytes.
-        let ascii = if FROM_END { text.is_ascii() } else { starts_ascii(text, to) };
+        let ascii = match texts {
+            Texts::Many(column) if is_inline_ascii(column.views()[row]) => true,
+            _ if FROM_END => text.is_ascii(),
+            _ => starts_ascii(text, to),
+        };
         let part = if ascii {
             let (from, to) = ends(text.len());
             let to = to.min(text.len());
@@ -166,9 +157,7 @@ fn cut<const FROM_END: bool>(
             piece(text, from, to)
         };
         match (part, texts) {
-            (Piece::Bytes(from, to), Texts::Many(column)) => {
-                out.push_view(sub_view(column.views()[row], text, from, to));
-            }
+            (Piece::Bytes(from, to), Texts::Many(column)) => out.push_part(column.views()[row], text, from, to)?,
             (Piece::Bytes(from, to), Texts::One(_)) => out.push(&text[from..to]),
             (Piece::Broken(text), _) => out.push(&text),
         }
@@ -235,7 +224,7 @@ fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
         let text = texts.get(row);
         let (from, to) = kept(text);
         match texts {
-            Texts::Many(column) => out.push_view(sub_view(column.views()[row], text, from, to)),
+            Texts::Many(column) => out.push_part(column.views()[row], text, from, to)?,
             Texts::One(_) => out.push(&text[from..to]),
         }
     }
@@ -264,28 +253,21 @@ pub(super) const LOWER: FunctionDef = FunctionDef {
 
 fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
-    let mut out = TextOut::new(call.rows, total_bytes(texts, call.rows));
-    for row in 0..call.rows {
-        if !call.is_valid(row) {
-            out.push_empty();
-            continue;
-        }
-        if let Texts::Many(column) = texts
-            && is_inline_ascii(column.views()[row])
-        {
-            out.push_view(inline_case(column.views()[row], upper));
-            continue;
-        }
-        let text = texts.get(row);
-        match texts {
-            Texts::Many(column) if text.len() > INLINE && text.is_ascii() => {
-                out.push_for_case(column.views()[row], text, upper);
-            }
-            // Another case may take other bytes, but never more than three for a character of one.
-            _ => out.push_with(text.len() * 3, |own| push_case(own, text, upper)),
-        }
+    if let Texts::Many(column) = texts
+        && let Some(array) = case_column(column, call.rows, upper, call.nulls.as_ref())?
+    {
+        return Ok((array, Faults::new()));
     }
-    Ok((out.finish_case(upper, call.nulls.clone())?, Faults::new()))
+    let mut out = TextOut::new(call.rows);
+    let mut changed = Vec::new();
+    for row in 0..call.rows {
+        changed.clear();
+        if call.is_valid(row) {
+            push_case(&mut changed, texts.get(row), upper);
+        }
+        out.push(&String::from_utf8_lossy(&changed));
+    }
+    Ok((out.finish(call.nulls.clone())?, Faults::new()))
 }
 
 pub(super) const REVERSE: FunctionDef = FunctionDef {
@@ -299,7 +281,7 @@ pub(super) const REVERSE: FunctionDef = FunctionDef {
     typing: same_length,
     kernel: |call| {
         let texts = Texts::new(&call.args[0])?;
-        let mut out = TextOut::new(call.rows, 0);
+        let mut out = TextOut::new(call.rows);
         for row in 0..call.rows {
             if call.is_valid(row) { out.push(&reverse(texts.get(row))) } else { out.push_empty() }
         }
@@ -359,21 +341,20 @@ pub(super) const REPLACE: FunctionDef = FunctionDef {
             };
             let Some(first) = find(0) else {
                 match texts {
-                    Texts::Many(column) => out.push_view(column.views()[row]),
+                    Texts::Many(column) => out.push_part(column.views()[row], text, 0, text.len())?,
                     Texts::One(text) => out.push(text),
                 }
                 continue;
             };
-            let hint = text.len() + with.len();
-            out.push_with(hint, |own| {
+            out.push_with(|own| {
                 let (mut done, mut next) = (0, Some(first));
                 while let Some(at) = next {
-                    own.extend_from_slice(&bytes[done..done + at]);
-                    own.extend_from_slice(with.as_bytes());
+                    own.push_str(&text[done..done + at]);
+                    own.push_str(with);
                     done += at + needle.len();
                     next = find(done);
                 }
-                own.extend_from_slice(&bytes[done..]);
+                own.push_str(&text[done..]);
             });
         }
         let nulls = null_out(call.nulls.clone(), call.rows, &faults);
@@ -423,7 +404,7 @@ pub(super) const REPLICATE: FunctionDef = FunctionDef {
     fallible: always,
     kernel: |call| {
         let (texts, times) = (Texts::new(&call.args[0])?, Ints::new(&call.args[1])?);
-        let mut out = TextOut::new(call.rows, 0);
+        let mut out = TextOut::new(call.rows);
         let mut faults = Faults::new();
         for row in 0..call.rows {
             if !call.is_valid(row) {
@@ -433,9 +414,9 @@ pub(super) const REPLICATE: FunctionDef = FunctionDef {
             let (text, times) = (texts.get(row), times.get(row));
             let total = usize::try_from(times).ok().and_then(|n| n.checked_mul(text.len()));
             match total {
-                Some(total) if total <= REPLICATED_BYTES => out.push_with(total, |own| {
+                Some(total) if total <= REPLICATED_BYTES => out.push_with(|own| {
                     if !text.is_empty() {
-                        (0..times).for_each(|_| own.extend_from_slice(text.as_bytes()));
+                        (0..times).for_each(|_| own.push_str(text));
                     }
                 }),
                 _ => {

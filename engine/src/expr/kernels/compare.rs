@@ -3,7 +3,7 @@
 use super::datum::{Datum, Operand, Physical, Texts, mismatch, operand};
 use crate::diag::Result;
 use crate::expr::ast::BinaryOp;
-use crate::expr::promote::text_order;
+use crate::types::collation::Collation;
 use crate::types::{DataType, Value, decimal, scalar};
 use arrow::array::types::*;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, StringViewArray};
@@ -11,12 +11,13 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Compares operands of one type (`data_type` is that of the first; decimals may differ in scale). None is a NULL value.
+/// Compares operands of one type (decimals may differ in scale; `order` is that of texts). None is a NULL value.
 pub(crate) fn compare(
     op: BinaryOp,
     a: &Datum,
     b: &Datum,
     types: (&DataType, &DataType),
+    order: Option<&Collation>,
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Result<ArrayRef> {
@@ -50,7 +51,7 @@ pub(crate) fn compare(
             ordered::<Int64Type>(op, &a, &b, rows)?
         }
         DataType::Str { .. } | DataType::WStr { .. } | DataType::Text { .. } | DataType::NText => {
-            texts(op, Texts::new(a)?, Texts::new(b)?, rows)
+            texts(op, Texts::new(a)?, Texts::new(b)?, order, rows)
         }
         DataType::Bool => equal_bits(op, a, b, rows)?,
         DataType::Guid | DataType::Bytes { .. } | DataType::Image => {
@@ -104,10 +105,10 @@ where
     })
 }
 
-/// Exact for `==` and `!=`; [`text_order`] for the others.
-fn texts(op: BinaryOp, a: Texts<'_>, b: Texts<'_>, rows: usize) -> BooleanBuffer {
-    if !matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
-        return BooleanBuffer::collect_bool(rows, |i| holds(op, text_order(a.get(i), b.get(i))));
+/// Exact for `==` and `!=`, which have no order.
+fn texts(op: BinaryOp, a: Texts<'_>, b: Texts<'_>, order: Option<&Collation>, rows: usize) -> BooleanBuffer {
+    if let Some(order) = order {
+        return BooleanBuffer::collect_bool(rows, |i| holds(op, order.compare(a.get(i), b.get(i))));
     }
     let wanted = op == BinaryOp::Equal;
     match (a, b) {

@@ -2,169 +2,127 @@
 
 use super::datum::Texts;
 use crate::diag::Result;
-use arrow::array::{ArrayRef, StringViewArray, make_view};
-use arrow::buffer::{Buffer, NullBuffer};
+use arrow::array::{ArrayRef, BooleanArray, StringArray, StringViewArray, StringViewBuilder};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use std::sync::Arc;
 
 /// The longest text that a view holds itself.
 pub(crate) const INLINE: usize = 12;
-/// A block is closed before it grows past this, so that offsets stay in 32 bits.
-const BLOCK_LIMIT: usize = 1 << 30;
 
-/// Builds a column of text.
+/// Builds a column of text. Nothing is validated that was text before: Arrow's builder takes `&str` as it is, where an
+/// array of views looks at every one of them again.
 pub(crate) struct TextOut {
-    views: Vec<u128>,
-    blocks: Vec<Buffer>,
-    own: Vec<u8>,
+    builder: StringViewBuilder,
+    scratch: String,
 }
 
 impl TextOut {
     /// A column whose views may point into the blocks of `source`.
     pub fn sharing(source: Texts<'_>, rows: usize) -> TextOut {
-        let blocks = match source {
-            Texts::Many(a) => a.data_buffers().to_vec(),
-            Texts::One(_) => Vec::new(),
-        };
-        TextOut { views: Vec::with_capacity(rows), blocks, own: Vec::new() }
+        let mut out = TextOut::new(rows);
+        if let Texts::Many(column) = source {
+            // They keep their numbers.
+            for block in column.data_buffers().iter() {
+                out.builder.append_block(block.clone());
+            }
+        }
+        out
     }
 
-    /// A column of new text, of about `bytes` bytes beyond what views hold.
-    pub fn new(rows: usize, bytes: usize) -> TextOut {
-        TextOut { views: Vec::with_capacity(rows), blocks: Vec::new(), own: Vec::with_capacity(bytes) }
+    /// A column of new text.
+    pub fn new(rows: usize) -> TextOut {
+        TextOut { builder: StringViewBuilder::with_capacity(rows), scratch: String::new() }
     }
 
     /// "", which is what stands under a NULL.
     #[inline]
     pub fn push_empty(&mut self) {
-        self.views.push(0);
-    }
-
-    /// A view into the shared blocks.
-    #[inline]
-    pub fn push_view(&mut self, view: u128) {
-        self.views.push(view);
+        self.builder.append_value("");
     }
 
     /// New text.
     #[inline]
     pub fn push(&mut self, text: &str) {
-        self.push_parts(&[text]);
+        self.builder.append_value(text);
     }
 
     /// New text in parts.
     #[inline]
-    pub fn push_parts(&mut self, parts: &[&str]) {
-        let length: usize = parts.iter().map(|p| p.len()).sum();
-        if length <= INLINE {
-            let mut bytes = [0u8; INLINE];
-            let mut at = 0;
-            for part in parts {
-                bytes[at..at + part.len()].copy_from_slice(part.as_bytes());
-                at += part.len();
-            }
-            self.views.push(make_view(&bytes[..length], 0, 0));
-            return;
-        }
-        let start = self.room(length);
-        for part in parts {
-            self.own.extend_from_slice(part.as_bytes());
-        }
-        self.push_own(start);
+    pub fn push_parts<'t>(&mut self, parts: impl Iterator<Item = &'t str>) {
+        self.scratch.clear();
+        parts.for_each(|part| self.scratch.push_str(part));
+        self.builder.append_value(&self.scratch);
     }
 
     /// New text that `write` appends.
-    pub fn push_with(&mut self, at_most: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.room(at_most);
-        write(&mut self.own);
-        let length = self.own.len() - start;
-        if length <= INLINE {
-            let view = make_view(&self.own[start..], 0, 0);
-            self.own.truncate(start);
-            self.views.push(view);
-        } else {
-            self.push_own(start);
-        }
+    pub fn push_with(&mut self, write: impl FnOnce(&mut String)) {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        self.builder.append_value(&self.scratch);
     }
 
-    /// ASCII text of more than [`INLINE`] bytes that [`TextOut::finish_case`] will change: its view has its length and
-    /// first bytes.
+    /// The bytes `from..to` of a row's text, which stays where it is unless the view holds all of it. The row is one of
+    /// the column that was given to [`TextOut::sharing`].
+    ///
+    /// # Errors
+    /// The bytes are no text of the column, a defect.
     #[inline]
-    pub fn push_for_case(&mut self, view: u128, text: &str, upper: bool) {
-        let start = self.room(text.len());
-        self.own.extend_from_slice(text.as_bytes());
-        let head = inline_case(view & u128::from(u64::MAX), upper);
-        self.views.push((start as u128) << 96 | (self.blocks.len() as u128) << 64 | head);
-    }
-
-    /// The column, its own text changed to upper or lower case where it is ASCII, in one go.
-    pub fn finish_case(mut self, upper: bool, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-        if upper {
-            self.own.make_ascii_uppercase()
-        } else {
-            self.own.make_ascii_lowercase()
+    pub fn push_part(&mut self, view: u128, text: &str, from: usize, to: usize) -> Result<()> {
+        let part = &text[from..to];
+        if part.len() <= INLINE {
+            self.builder.append_value(part);
+            return Ok(());
         }
-        self.finish(nulls)
+        let (block, offset) = ((view >> 64) as u32, (view >> 96) as u32);
+        Ok(self.builder.try_append_view(block, offset + from as u32, part.len() as u32)?)
     }
 
-    /// Where the next `length` bytes will begin in the open block.
-    #[inline]
-    fn room(&mut self, length: usize) -> usize {
-        if self.own.len() + length > BLOCK_LIMIT && !self.own.is_empty() {
-            self.blocks.push(Buffer::from(std::mem::take(&mut self.own)));
-        }
-        self.own.len()
-    }
-
-    #[inline]
-    fn push_own(&mut self, start: usize) {
-        self.views.push(make_view(&self.own[start..], self.blocks.len() as u32, start as u32));
-    }
-
-    /// The column; fails only if a view is wrong, a defect.
+    /// The column.
     pub fn finish(mut self, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-        if !self.own.is_empty() {
-            self.blocks.push(Buffer::from(self.own));
+        let texts: ArrayRef = Arc::new(self.builder.finish());
+        match nulls {
+            Some(nulls) => Ok(arrow::compute::nullif(&texts, &BooleanArray::new(!nulls.inner(), None))?),
+            None => Ok(texts),
         }
-        Ok(Arc::new(StringViewArray::try_new(self.views.into(), self.blocks, nulls)?))
     }
 }
 
-/// The view of the bytes `from..to` of a text, given its view. Lengths vary from row to row, so nothing here branches on
-/// them but the question whether they are inline.
-#[inline]
-pub(crate) fn sub_view(view: u128, text: &str, from: usize, to: usize) -> u128 {
-    let length = to - from;
-    if view as u32 as usize <= INLINE {
-        return inline_part(view, from, length);
+/// A column in upper or lower case, made as one text that is changed in one go; None if it is too large for that.
+pub(crate) fn case_column(
+    column: &StringViewArray,
+    rows: usize,
+    upper: bool,
+    nulls: Option<&NullBuffer>,
+) -> Result<Option<ArrayRef>> {
+    let total: usize = column.views().iter().map(|v| *v as u32 as usize).sum();
+    // Another case may take other bytes, but never more than three for a character of one.
+    if total.saturating_mul(3) > i32::MAX as usize {
+        return Ok(None);
     }
-    let bytes = text.as_bytes();
-    if length <= INLINE {
-        // Sixteen bytes of the text that hold the part, moved to its start.
-        let window = from.min(bytes.len().saturating_sub(16));
-        return match bytes[window..].first_chunk::<16>() {
-            // An empty part may begin at the end, which is no byte of the window.
-            Some(chunk) => {
-                let moved = u128::from_le_bytes(*chunk) >> (8 * (from - window).min(15));
-                (moved & mask(length)) << 32 | length as u128
+    let mut own: Vec<u8> = Vec::with_capacity(total + 16);
+    let mut ends: Vec<i32> = Vec::with_capacity(rows + 1);
+    ends.push(0);
+    for (row, view) in column.views()[..rows].iter().enumerate() {
+        if super::is_valid(nulls, row) {
+            if is_inline_ascii(*view) {
+                // All that the view holds, of which its length counts: one store, whatever the length.
+                let end = own.len() + *view as u32 as usize;
+                own.extend_from_slice(&(view >> 32).to_le_bytes());
+                own.truncate(end);
+            } else {
+                let text = column.value(row);
+                if text.is_ascii() { own.extend_from_slice(text.as_bytes()) } else { push_case(&mut own, text, upper) }
             }
-            None => make_view(&bytes[from..to], 0, 0),
-        };
+        }
+        ends.push(own.len() as i32);
     }
-    let prefix = bytes[from..].first_chunk::<4>().map_or(0, |p| u32::from_le_bytes(*p));
-    let place = (view >> 64) + ((from as u128) << 32);
-    place << 64 | u128::from(prefix) << 32 | length as u128
-}
-
-/// The low bytes that a text of `length` up to [`INLINE`] takes.
-#[inline]
-fn mask(length: usize) -> u128 {
-    (1u128 << (8 * length)) - 1
-}
-
-/// The view of a part of a text that its view holds itself.
-#[inline]
-pub(crate) fn inline_part(view: u128, from: usize, length: usize) -> u128 {
-    ((view >> 32) >> (8 * from) & mask(length)) << 32 | length as u128
+    if upper {
+        own.make_ascii_uppercase()
+    } else {
+        own.make_ascii_lowercase()
+    }
+    let texts = StringArray::try_new(OffsetBuffer::new(ends.into()), own.into(), nulls.cloned())?;
+    Ok(Some(Arc::new(StringViewArray::from(&texts))))
 }
 
 /// Whether the text of a view is ASCII, where that can be seen from the view.
@@ -181,14 +139,6 @@ pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
     match text.as_bytes().first_chunk::<16>() {
         Some(chunk) if n < 16 => u128::from_le_bytes(*chunk) & HIGH_BITS & ((1 << (8 * n)) - 1) == 0,
         _ => text.as_bytes()[..n.min(text.len())].is_ascii(),
-    }
-}
-
-/// The bytes that texts of a column take in all.
-pub(crate) fn total_bytes(texts: Texts<'_>, rows: usize) -> usize {
-    match texts {
-        Texts::One(text) => text.len() * rows,
-        Texts::Many(column) => column.views().iter().map(|v| *v as u32 as usize).sum(),
     }
 }
 
@@ -303,19 +253,6 @@ fn push_ascii_case(out: &mut Vec<u8>, text: &str, upper: bool) {
     if upper { out[start..].make_ascii_uppercase() } else { out[start..].make_ascii_lowercase() }
 }
 
-/// The ASCII letters of an inline view in the other case, all at once.
-#[inline]
-pub(crate) fn inline_case(view: u128, upper: bool) -> u128 {
-    const ONES: u128 = 0x0101_0101_0101_0101_0101_0101;
-    let bytes = view >> 32;
-    let (first, last) = if upper { (b'a', b'z') } else { (b'A', b'Z') };
-    // The high bit of each byte: at or above the first letter, and not above the last. No byte has it set before.
-    let at_least = bytes + ONES * u128::from(0x80 - first);
-    let beyond = bytes + ONES * u128::from(0x7F - last);
-    let letters = at_least & !beyond & (ONES * 0x80);
-    ((bytes ^ letters >> 2) << 32) | (view & 0xFFFF_FFFF)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,30 +296,6 @@ mod tests {
                     assert_eq!(got, expected, "{text} {from}..{to}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn views_of_parts_are_views_of_the_text() {
-        let text = "a long text that no view holds itself";
-        let whole = make_view(text.as_bytes(), 3, 100);
-        for (from, to) in [(0, 37), (0, 5), (2, 14), (2, 15), (7, 7), (5, 36)] {
-            let expected = make_view(&text.as_bytes()[from..to], 3, 100 + from as u32);
-            assert_eq!(sub_view(whole, text, from, to), expected, "{from}..{to}");
-        }
-        let short = make_view(b"abcdefghijkl", 0, 0);
-        for (from, to) in [(0, 12), (0, 0), (3, 12), (11, 12), (12, 12), (4, 7)] {
-            let expected = make_view(&b"abcdefghijkl"[from..to], 0, 0);
-            assert_eq!(sub_view(short, "abcdefghijkl", from, to), expected, "{from}..{to}");
-        }
-    }
-
-    #[test]
-    fn inline_case_is_ascii_case() {
-        for text in ["", "abcXYZ@[`{09", "zZaA", "\u{7f}~"] {
-            let view = make_view(text.as_bytes(), 0, 0);
-            assert_eq!(inline_case(view, true), make_view(text.to_ascii_uppercase().as_bytes(), 0, 0), "{text}");
-            assert_eq!(inline_case(view, false), make_view(text.to_ascii_lowercase().as_bytes(), 0, 0), "{text}");
         }
     }
 }
