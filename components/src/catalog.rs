@@ -22,6 +22,7 @@ pub const SOURCES: &[&dyn ComponentKind] = &[
     &database::OdbcSource,
     &crate::sources::excel::ExcelSource,
     &crate::sources::raw_file::RawFileSource,
+    &crate::sources::xml::XmlSource,
 ];
 
 /// Components with inputs and outputs.

@@ -20,7 +20,7 @@ const ROOMS: &[Room] = &[
         may_use: &[],
         never: &["quick-xml", "roxmltree", "odbc-api", "odbc-sys", "rusqlite", "tokio", "async-std", "smol", "futures"],
     },
-    Room { folder: "components", may_use: &["dtsx-engine"], never: &["quick-xml", "tokio", "async-std", "smol"] },
+    Room { folder: "components", may_use: &["dtsx-engine"], never: &["tokio", "async-std", "smol"] },
     Room {
         folder: "loader",
         may_use: &["dtsx-engine", "dtsx-components"],
@@ -72,11 +72,7 @@ const ABSENT: &[Absence] = &[
         words: &["crate::expr", "crate::control"],
         why: "data flows know neither expression syntax nor tasks",
     },
-    Absence {
-        path: "components/src/",
-        words: &["dtsx_loader", "quick_xml"],
-        why: "components know nothing of package files",
-    },
+    Absence { path: "components/src/", words: &["dtsx_loader"], why: "components know nothing of package files" },
     Absence {
         path: "components/src/",
         words: &["thread::spawn", "thread::Builder", "thread::scope", "rayon::"],

@@ -1,6 +1,7 @@
 //! What several kinds have in common.
 
 pub(crate) mod blocking;
+pub(crate) mod decoding;
 pub(crate) mod excel;
 pub(crate) mod files;
 pub(crate) mod ordered;

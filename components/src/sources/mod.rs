@@ -4,3 +4,4 @@ pub mod database;
 pub mod excel;
 pub mod flat_file;
 pub mod raw_file;
+pub mod xml;
