@@ -14,5 +14,6 @@ pub(crate) mod stream;
 pub(crate) mod testing;
 pub(crate) mod text;
 mod values;
+pub(crate) mod xpath;
 
 pub(crate) use values::shown;

@@ -6,16 +6,18 @@
 mod execute_sql;
 mod expression;
 mod file_system;
+mod xml;
 
 pub use execute_sql::ExecuteSqlTaskKind;
 pub use expression::ExpressionTaskKind;
 pub use file_system::FileSystemTaskKind;
+pub use xml::XmlTaskKind;
 
 use dtsx_engine::control::TaskKind;
 use dtsx_engine::control::plan::TaskSpec;
 
 /// Every task of this build, in the order of the documentation.
-pub const ALL: &[&dyn TaskKind] = &[&ExecuteSqlTaskKind, &FileSystemTaskKind, &ExpressionTaskKind];
+pub const ALL: &[&dyn TaskKind] = &[&ExecuteSqlTaskKind, &FileSystemTaskKind, &ExpressionTaskKind, &XmlTaskKind];
 
 /// The value of a property: what an expression, a configuration or an override says, else the attribute of the data.
 fn setting<'a>(spec: &'a TaskSpec, property: &str, attribute: &str) -> Option<&'a str> {

@@ -7,9 +7,8 @@
 //! ```
 //! Navigator and Node yield .NET objects and are refused by name.
 
-mod xpath;
-
 use super::setting;
+use crate::shared::xpath;
 use dtsx_engine::control::plan::EnumeratorSpec;
 use dtsx_engine::control::{Enumerator, EnumeratorKind, Items, TaskBindCx, TaskCx};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
