@@ -3,11 +3,13 @@
 //! Each file is one task: doc with its SSIS name, property table, `bind`, runtime, tests. Values come from the task's
 //! data in the package and, before that, from what expressions, configurations and overrides say (`setting`).
 
+mod bulk_insert;
 mod execute_sql;
 mod expression;
 mod file_system;
 mod xml;
 
+pub use bulk_insert::BulkInsertTaskKind;
 pub use execute_sql::ExecuteSqlTaskKind;
 pub use expression::ExpressionTaskKind;
 pub use file_system::FileSystemTaskKind;
@@ -17,7 +19,8 @@ use dtsx_engine::control::TaskKind;
 use dtsx_engine::control::plan::TaskSpec;
 
 /// Every task of this build, in the order of the documentation.
-pub const ALL: &[&dyn TaskKind] = &[&ExecuteSqlTaskKind, &FileSystemTaskKind, &ExpressionTaskKind, &XmlTaskKind];
+pub const ALL: &[&dyn TaskKind] =
+    &[&ExecuteSqlTaskKind, &BulkInsertTaskKind, &FileSystemTaskKind, &ExpressionTaskKind, &XmlTaskKind];
 
 /// The value of a property: what an expression, a configuration or an override says, else the attribute of the data.
 fn setting<'a>(spec: &'a TaskSpec, property: &str, attribute: &str) -> Option<&'a str> {
