@@ -3,12 +3,14 @@
 //! Registration is these slices: no magic before `main`, a stable order, a place to jump to. [`STOCK`] names what
 //! SSIS ships, built here or not, so that a package that asks for a part we lack is refused by that part's name.
 
-use crate::destinations::{data_reader, flat_file as flat_file_destination, recordset};
+use crate::destinations::{
+    data_reader, database as database_destination, flat_file as flat_file_destination, recordset,
+};
 use crate::sources::{database, flat_file};
 use crate::transforms::{
     aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split,
     copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast,
-    pivot, row_count, sampling, slowly_changing_dimension, sort, union_all, unpivot,
+    oledb_command, pivot, row_count, sampling, slowly_changing_dimension, sort, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -34,6 +36,7 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &row_count::RowCount,
     &conditional_split::ConditionalSplit,
     &multicast::Multicast,
+    &oledb_command::OleDbCommand,
     &union_all::UnionAll,
     &aggregate::Aggregate,
     &merge::Merge,
@@ -55,6 +58,10 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
 
 /// Components without outputs, other than error outputs.
 pub const DESTINATIONS: &[&dyn ComponentKind] = &[
+    &database_destination::OleDbDestination,
+    &database_destination::AdoNetDestination,
+    &database_destination::OdbcDestination,
+    &database_destination::SqlServerDestination,
     &data_reader::DataReaderDestination,
     &flat_file_destination::FlatFileDestinationComponent,
     &crate::destinations::raw_file::RawFileDestination,

@@ -22,6 +22,11 @@ pub trait Driver: Sync {
     /// # Errors
     /// The database cannot be reached, refuses the login, or has no driver here.
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>>;
+
+    /// Whether a database takes one writer at a time, so that those of an execution have to share a session.
+    fn one_writer(&self) -> bool {
+        false
+    }
 }
 
 /// Interrupts what a session does, from any thread; harmless when it does nothing.
@@ -257,6 +262,20 @@ pub trait Session: Send {
     /// # Errors
     /// What the database says.
     fn commit(&mut self) -> Outcome<()>;
+
+    /// Ends the transaction, keeping what was done, unless somebody else stands in the way now: then it stays open, and
+    /// may be gone on with.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn commit_soon(&mut self) -> Outcome<bool> {
+        self.commit().map(|()| true)
+    }
+
+    /// Whether a row that the database refuses leaves the others of the same call written, and the transaction usable.
+    fn isolates_rows(&self) -> bool {
+        false
+    }
 
     /// Ends the transaction, undoing what was done.
     ///

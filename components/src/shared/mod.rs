@@ -1,10 +1,12 @@
 //! What several kinds have in common.
 
+pub(crate) mod ashore;
 pub(crate) mod blocking;
 pub(crate) mod decoding;
 pub(crate) mod excel;
 pub(crate) mod files;
 pub(crate) mod ordered;
+pub(crate) mod outgoing;
 pub(crate) mod raw_file;
 pub(crate) mod reference;
 pub(crate) mod sort_keys;
@@ -16,4 +18,4 @@ pub(crate) mod text;
 mod values;
 pub(crate) mod xpath;
 
-pub(crate) use values::shown;
+pub(crate) use values::{castable, shown, variable_text};

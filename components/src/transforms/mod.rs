@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod merge;
 pub mod merge_join;
 pub mod multicast;
+pub mod oledb_command;
 pub mod pivot;
 pub mod row_count;
 pub mod sampling;

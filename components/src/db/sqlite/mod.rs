@@ -43,7 +43,8 @@ impl Driver for SqliteDriver {
         let mut connection = Connection::open(target.address.reveal()).map_err(|e| match failure(&e) {
             DbError { message, .. } => said(ErrorKind::Connect, format!("{message}: {}", target.shown)),
         })?;
-        connection.busy_timeout(target.connect_timeout.unwrap_or(BUSY)).map_err(|e| failure(&e))?;
+        let patience = target.connect_timeout.unwrap_or(BUSY);
+        connection.busy_timeout(patience).map_err(|e| failure(&e))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let deadline =
             Arc::new(Deadline { epoch: Instant::now(), at: AtomicU64::new(0), late: AtomicBool::new(false) });
@@ -54,7 +55,12 @@ impl Driver for SqliteDriver {
             dialect: Dialect::of(Family::Sqlite),
             cancelled: Arc::new(AtomicBool::new(false)),
             deadline,
+            patience,
         }))
+    }
+
+    fn one_writer(&self) -> bool {
+        true
     }
 }
 
@@ -63,6 +69,8 @@ struct SqliteSession {
     dialect: Dialect,
     cancelled: Arc<AtomicBool>,
     deadline: Arc<Deadline>,
+    /// How long a statement waits for a lock.
+    patience: Duration,
 }
 
 fn said(kind: ErrorKind, message: impl Into<String>) -> DbError {
@@ -258,6 +266,10 @@ impl SqliteSession {
         Ok(columns)
     }
 
+    fn waits(&self, patience: Duration) -> Outcome<()> {
+        self.connection.busy_timeout(patience).map_err(|e| failure(&e))
+    }
+
     fn simple(&mut self, sql: &str) -> Outcome<()> {
         self.connection.execute_batch(sql).map_err(|e| failure(&e))
     }
@@ -379,14 +391,32 @@ impl Session for SqliteSession {
 
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
-        self.simple("BEGIN IMMEDIATE")
+        self.simple("BEGIN IMMEDIATE")?;
+        // Who writes needs no lock any more before the commit, but the one to write early what the cache has no room for:
+        // if somebody is reading, that is not worth waiting for.
+        self.waits(Duration::ZERO)
     }
 
     fn commit(&mut self) -> Outcome<()> {
+        self.waits(self.patience)?;
         self.simple("COMMIT")
     }
 
+    fn commit_soon(&mut self) -> Outcome<bool> {
+        match self.simple("COMMIT") {
+            Ok(()) => self.waits(self.patience).map(|()| true),
+            // Somebody is reading: the transaction stays as it is.
+            Err(error) if error.kind == ErrorKind::Busy && self.in_transaction() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn isolates_rows(&self) -> bool {
+        true
+    }
+
     fn rollback(&mut self) -> Outcome<()> {
+        self.waits(self.patience)?;
         self.simple("ROLLBACK")
     }
 

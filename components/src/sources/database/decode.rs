@@ -3,13 +3,12 @@
 use super::fetch::{Delivered, Fetched};
 use super::{OutColumn, Plan};
 use crate::db::{DbError, ErrorKind};
-use crate::shared::shown;
+use crate::shared::{castable, shown};
 use arrow::array::{Array, ArrayRef, NullArray, UInt32Array, new_null_array};
 use dtsx_engine::batch::{Batch, Faults};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::flow::faults::{Reject, RowFaults};
 use dtsx_engine::flow::{Decode, Layout, Morsel, Ports};
-use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, cast_array};
 use std::sync::Arc;
 
@@ -24,17 +23,6 @@ impl Lane {
         let layout = outputs.get(plan.port);
         let used = (0..plan.columns.len()).map(|at| layout.and_then(|l| l.columns.get(at)).is_none_or(|c| c.used));
         Lane { plan: plan.clone(), used: used.collect() }
-    }
-}
-
-/// The type by whose rules values are cast: texts and bytes of any length cast as those of a length do, which say what
-/// they mean and not only how long they are.
-pub(crate) fn castable(data_type: DataType) -> DataType {
-    match data_type {
-        DataType::NText => DataType::WStr { len: u32::MAX },
-        DataType::Text { code_page } => DataType::Str { len: u32::MAX, code_page },
-        DataType::Image => DataType::Bytes { len: u32::MAX },
-        other => other,
     }
 }
 

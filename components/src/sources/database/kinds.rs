@@ -1,6 +1,7 @@
 //! The three kinds: their properties, and how each says what it reads.
 
-use super::{Query, Request, bind, parameters, statement, table, variable_text};
+use super::{Query, Request, bind, parameters, statement, table};
+use crate::shared::variable_text;
 use dtsx_engine::diag::codes;
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec};
 use dtsx_engine::props::{PropertyDef, PropertyType};

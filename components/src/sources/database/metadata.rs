@@ -107,5 +107,5 @@ fn same_kind(there: DataType, declared: DataType) -> bool {
 
 /// Whether values of the one type can become values of the other.
 pub(super) fn reachable(from: DataType, to: DataType) -> bool {
-    from == to || can_cast(&super::decode::castable(from), &to)
+    from == to || can_cast(&crate::shared::castable(from), &to)
 }

@@ -28,7 +28,7 @@ use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
 use dtsx_engine::flow::{
     BindCx, Bound, ComponentSpec, Decode, Disposition, Fetch, Layout, OpenCx, OutputSpec, Source, SpecialColumn,
 };
-use dtsx_engine::types::{DataType, Value};
+use dtsx_engine::types::DataType;
 use std::sync::Arc;
 
 /// What is read.
@@ -148,19 +148,6 @@ fn error_columns(output: &OutputSpec, errors: Option<&OutputSpec>) -> ErrorColum
         errors.columns.iter().map(column).collect()
     };
     errors.map(of).unwrap_or_default()
-}
-
-/// The text that a variable holds now; what is wrong with it is reported.
-fn variable_text(spec: &ComponentSpec, cx: &mut BindCx<'_>, name: &str) -> Option<String> {
-    match cx.variables.read(name) {
-        Ok((_, Value::Text(text))) => Some(text.to_string()),
-        Ok((data_type, value)) => Some(dtsx_engine::types::format::format_value(&value, &data_type, spec.locale)),
-        Err(error) => {
-            let code = error.code().unwrap_or(codes::DTS_E_VARIABLENOTFOUND);
-            cx.error(spec, code, error.message());
-            None
-        }
-    }
 }
 
 /// The request for a table; an empty name is reported.

@@ -1,0 +1,360 @@
+//! The thread half: writes the rows in order, finds those that the database refuses, commits.
+
+use super::words::Words;
+use super::{Commits, Plan};
+use crate::db::{
+    ColumnInfo, DbError, Durable, ErrorKind, Family, LoadColumn, LoadOptions, Outcome, Pen, Relation, RowFailure, Rows,
+    Session,
+};
+use crate::shared::ashore::{Outbox, Work};
+use crate::shared::outgoing::Block;
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use dtsx_engine::batch::Batch;
+use dtsx_engine::diag::{Code, Error, Owner, Result, Severity, codes};
+use dtsx_engine::events::Message;
+use dtsx_engine::flow::faults::Reject;
+use dtsx_engine::flow::{Disposition, OpenCx, Ports};
+use std::sync::Arc;
+
+/// Rows that leave through the error output.
+pub(super) struct Rejected {
+    pub(super) batch: Batch,
+    pub(super) rejects: Vec<Reject>,
+}
+
+/// The savepoint that a piece of rows is written within.
+const SAVEPOINT: &str = "dtsx_rows";
+
+pub(super) struct Writer {
+    plan: Arc<Plan>,
+    cx: OpenCx,
+    pen: Pen,
+    target: Target,
+    /// Rows that were offered since the last commit.
+    since: usize,
+    /// Rows that are written, and not committed yet.
+    pending: u64,
+    /// Rows that are there for good.
+    committed: u64,
+}
+
+/// How rows get into the table.
+struct Target {
+    columns: Vec<LoadColumn>,
+    /// Their places among the columns of a block.
+    places: Vec<usize>,
+    options: LoadOptions,
+    /// Columns (of `columns`) that get their default where the value is NULL, if the loader cannot see to that.
+    defaults: Vec<usize>,
+    /// Whether the database takes the others when it refuses a row.
+    isolates: bool,
+    /// Whether the first row that fails ends it all.
+    first_only: bool,
+    /// Whether what was written before that row stays.
+    keeps: bool,
+}
+
+impl Writer {
+    pub(super) fn open(plan: Arc<Plan>, cx: &OpenCx) -> Result<Writer> {
+        let Some(database) = &plan.database else {
+            return Err(Error::internal("a destination that was not bound to a server is run"));
+        };
+        let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
+        let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
+        let target = {
+            let mut session = pen.session();
+            let known = session.describe(&Relation::Table(&plan.table)).map_err(|e| plan.words.failure(&plan, e))?;
+            Target::of(&plan, &mut *session, &known)?
+        };
+        Ok(Writer { plan, cx: cx.clone(), pen, target, since: 0, pending: 0, committed: 0 })
+    }
+
+    /// A failure that ends everything, and what it left behind.
+    fn broken(&self, error: DbError) -> Error {
+        if error.kind == ErrorKind::Cancelled {
+            return Error::cancelled();
+        }
+        let told = self.plan.words.failure(&self.plan, error);
+        let text = format!(
+            "{} {} row(s) were committed before that; {} row(s) that were written after them were not.",
+            told.message(),
+            self.committed,
+            self.pending
+        );
+        Error::new(told.owner(), told.code(), text)
+    }
+
+    /// Writes some rows of a block; tells those that were refused, by their places among the block's rows.
+    fn write(&mut self, rows: &Rows, from: usize, count: usize) -> Result<Vec<RowFailure>> {
+        let mut failures = Vec::new();
+        let written = match self.pen.write() {
+            Ok(mut session) => self.target.isolate(&self.plan, &mut *session, rows, from, count, &mut failures),
+            Err(error) => Err(error),
+        };
+        written.map_err(|e| self.broken(e))?;
+        Ok(failures)
+    }
+
+    fn commit(&mut self, last: bool) -> Result<()> {
+        let durable = self.pen.commit(last).map_err(|e| self.broken(e))?;
+        self.since = 0;
+        if durable == Durable::Yes {
+            self.committed += std::mem::take(&mut self.pending);
+        }
+        Ok(())
+    }
+
+    /// A row that the database refused fails the component.
+    fn failed(&mut self, block: &Block, failure: &RowFailure) -> Error {
+        let plan = &*self.plan;
+        let code = plan.words.row(&failure.error);
+        let told = plan.words.failure(plan, failure.error.clone());
+        self.cx.events.fire(Message {
+            severity: Severity::Error,
+            code: told.code().unwrap_or(code),
+            sub_component: plan.out.name.clone(),
+            text: told.message().to_owned(),
+        });
+        plan.out.failed(block, failure.row, code)
+    }
+
+    /// Fast loads tell of their last commit.
+    fn tell_commit(&self, code: Code) {
+        if matches!(self.plan.words, Words::OleDb { fast: true } | Words::SqlServer) {
+            let text = code.message(&[&self.plan.out.name]);
+            self.cx.events.fire(Message::new(code, &self.plan.out.name, text));
+        }
+    }
+
+    fn send(&self, block: Block, mut rejects: Vec<Reject>, out: &Outbox<Rejected>) -> Result<()> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        rejects.sort_by_key(|r| r.row);
+        if self.plan.errors.attached() {
+            return out.send(Rejected { batch: block.batch, rejects });
+        }
+        // Nobody takes them: they are counted.
+        self.plan.errors.send(&block.batch, &rejects, &mut Ports::new(self.plan.outputs))
+    }
+}
+
+impl Work<Block, Rejected> for Writer {
+    fn take(&mut self, mut block: Block, out: &Outbox<Rejected>) -> Result<()> {
+        let mut rejects = std::mem::take(&mut block.rejects);
+        let mut at = 0;
+        while at < block.rows.len {
+            let left = block.rows.len - at;
+            let count = match self.plan.commits {
+                Commits::Every(rows) => left.min(rows - self.since),
+                _ => left,
+            };
+            let failures = self.write(&block.rows, at, count)?;
+            if let Some(first) = failures.first().filter(|_| self.plan.out.fails()) {
+                if self.plan.commits == Commits::Rows {
+                    self.pending += (first.row - at) as u64;
+                    self.commit(true)?;
+                }
+                return Err(self.failed(&block, first));
+            }
+            self.since += count;
+            self.pending += (count - failures.len()) as u64;
+            if self.plan.out.disposition() == Disposition::Redirect {
+                let reject = |f: &RowFailure| Reject {
+                    row: block.place(f.row),
+                    code: self.plan.words.row(&f.error),
+                    column: self.plan.out.site.lineage,
+                };
+                rejects.extend(failures.iter().map(reject));
+            }
+            match self.plan.commits {
+                Commits::Every(rows) if self.since < rows => {}
+                Commits::AtEnd => {}
+                Commits::Rows | Commits::Every(_) => self.commit(false)?,
+            }
+            at += count;
+        }
+        match block.failure.take() {
+            Some(failure) => Err(failure),
+            None => self.send(block, rejects, out),
+        }
+    }
+
+    fn finish(&mut self, _out: &Outbox<Rejected>) -> Result<()> {
+        let given = self.since as u64 + self.committed;
+        let written = self.pending + self.committed;
+        self.tell_commit(codes::DTS_I_FINALCOMMITSTARTED);
+        self.commit(true)?;
+        self.tell_commit(codes::DTS_I_FINALCOMMITENDED);
+        if self.plan.words == Words::AdoNet && given > 0 && written == 0 {
+            let code = codes::DTS_W_ADODESTNOROWSINSERTED;
+            self.cx.events.fire(Message::new(code, &self.plan.out.name, code.message(&[])));
+        }
+        self.plan.errors.report_lost(&self.cx);
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.pen.rollback();
+    }
+}
+
+impl Target {
+    fn of(plan: &Plan, session: &mut dyn Session, known: &[ColumnInfo]) -> Result<Target> {
+        let family = session.dialect().family;
+        // SQLite has no identity columns: a row id that is given counts.
+        let generates = |column: &ColumnInfo| column.generated && family != Family::Sqlite;
+        let sees_to_defaults = family == Family::Sqlite;
+        let mut target = Target {
+            columns: Vec::new(),
+            places: Vec::new(),
+            options: plan.options.clone(),
+            defaults: Vec::new(),
+            isolates: session.isolates_rows(),
+            first_only: plan.out.fails(),
+            keeps: plan.commits == Commits::Rows,
+        };
+        for (place, column) in plan.out.columns.iter().enumerate() {
+            let Some(there) = super::metadata::find(known, &column.external) else {
+                let code = codes::DTS_E_COLUMNMAPPEDTONONEXISTENTEXTERNALMETADATACOLUMN;
+                let text = format!(
+                    "{} The table {} has no column \"{}\".",
+                    code.message(&[&column.site.object]),
+                    plan.spelled,
+                    column.external
+                );
+                return Err(Error::new(Owner::Package, code, text));
+            };
+            if generates(there) && !plan.options.keep_identity {
+                continue;
+            }
+            if !plan.options.keep_nulls && there.default.is_some() && !sees_to_defaults {
+                target.defaults.push(target.columns.len());
+            }
+            target.columns.push(LoadColumn { name: there.name.clone(), data_type: column.to });
+            target.places.push(place);
+        }
+        Ok(target)
+    }
+
+    /// Whether a piece is written within a savepoint: then it can be undone.
+    fn guarded(&self) -> bool {
+        !self.isolates || (self.first_only && self.keeps)
+    }
+
+    /// Writes rows and finds those that are refused. When it returns, the others are written; or, where the first that
+    /// fails ends it all, those before it (if they are to stay).
+    fn isolate(
+        &self,
+        plan: &Plan,
+        session: &mut dyn Session,
+        rows: &Rows,
+        from: usize,
+        count: usize,
+        failures: &mut Vec<RowFailure>,
+    ) -> Outcome<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        if self.guarded() {
+            session.savepoint(SAVEPOINT)?;
+        }
+        let found = match self.load(plan, session, rows, from, count) {
+            Ok(found) => found,
+            Err(error) if matches!(error.kind, ErrorKind::Constraint | ErrorKind::Value) => {
+                (0..count).map(|row| RowFailure { row, error: error.clone() }).collect()
+            }
+            Err(error) => return Err(error),
+        };
+        let undo = |session: &mut dyn Session| session.rollback_to(SAVEPOINT);
+        let end = |session: &mut dyn Session| if self.guarded() { session.release(SAVEPOINT) } else { Ok(()) };
+        let Some(first) = found.first().cloned() else { return end(session) };
+        let at = |failure: RowFailure| RowFailure { row: from + failure.row, ..failure };
+        if found.len() < count || self.isolates {
+            // The database told which.
+            if !self.first_only {
+                failures.extend(found.into_iter().map(at));
+            } else {
+                if self.guarded() {
+                    undo(session)?;
+                    if first.row > 0 {
+                        self.load(plan, session, rows, from, first.row)?;
+                    }
+                }
+                failures.push(at(first));
+            }
+            return end(session);
+        }
+        undo(session)?;
+        end(session)?;
+        if count == 1 {
+            failures.push(at(first));
+            return Ok(());
+        }
+        let half = count / 2;
+        self.isolate(plan, session, rows, from, half, failures)?;
+        if self.first_only && !failures.is_empty() {
+            return Ok(());
+        }
+        self.isolate(plan, session, rows, from + half, count - half, failures)
+    }
+
+    /// Writes rows in one go; where NULLs give way to defaults that the loader does not see to, in one go for each
+    /// pattern of them.
+    fn load(
+        &self,
+        plan: &Plan,
+        session: &mut dyn Session,
+        rows: &Rows,
+        from: usize,
+        count: usize,
+    ) -> Outcome<Vec<RowFailure>> {
+        let columns: Vec<ArrayRef> = self.places.iter().map(|p| rows.columns[*p].slice(from, count)).collect();
+        if self.defaults.iter().all(|c| columns[*c].null_count() == 0) {
+            return write(session, plan, &self.columns, &self.options, &Rows::new(count, columns));
+        }
+        let options = LoadOptions { keep_nulls: true, ..self.options.clone() };
+        let pattern = |row: usize| self.defaults.iter().map(|c| columns[*c].is_null(row)).collect::<Vec<bool>>();
+        let mut patterns: Vec<(Vec<bool>, Vec<u32>)> = Vec::new();
+        for row in 0..count {
+            let nulls = pattern(row);
+            match patterns.iter_mut().find(|(known, _)| *known == nulls) {
+                Some((_, rows)) => rows.push(row as u32),
+                None => patterns.push((nulls, vec![row as u32])),
+            }
+        }
+        let mut failures = Vec::new();
+        for (nulls, rows) in patterns {
+            let left_out = |column: usize| self.defaults.iter().zip(&nulls).any(|(c, null)| *c == column && *null);
+            let kept: Vec<usize> = (0..self.columns.len()).filter(|c| !left_out(*c)).collect();
+            let indices = UInt32Array::from(rows.clone());
+            let taken = |c: &usize| {
+                let taken = arrow::compute::take(&columns[*c], &indices, None);
+                taken.map_err(|e| DbError::new(ErrorKind::Other, e.to_string()))
+            };
+            let arrays = kept.iter().map(taken).collect::<Outcome<Vec<_>>>()?;
+            let names: Vec<LoadColumn> = kept.iter().map(|c| self.columns[*c].clone()).collect();
+            let found = write(session, plan, &names, &options, &Rows::new(rows.len(), arrays))?;
+            if !self.isolates && found.len() == rows.len() {
+                // Nothing of this pattern is written: nothing of the piece is to be.
+                return Ok((0..count).map(|row| RowFailure { row, error: found[0].error.clone() }).collect());
+            }
+            failures.extend(found.into_iter().map(|f| RowFailure { row: rows[f.row] as usize, ..f }));
+        }
+        failures.sort_by_key(|f| f.row);
+        Ok(failures)
+    }
+}
+
+fn write(
+    session: &mut dyn Session,
+    plan: &Plan,
+    columns: &[LoadColumn],
+    options: &LoadOptions,
+    rows: &Rows,
+) -> Outcome<Vec<RowFailure>> {
+    let mut loader = session.loader(&plan.table, columns, options)?;
+    let failures = loader.write(rows)?;
+    loader.finish()?;
+    Ok(failures)
+}

@@ -1,0 +1,338 @@
+//! OLE DB Command: a statement for each row.
+//!
+//! ```text
+//! OLE DB Command  SqlCommand = UPDATE [dbo].[T] SET [Name] = ? WHERE [Id] = ?
+//!   Inputs[0]   Name → Param_0 wstr(50), Id → Param_1 i4        errors: fail, ignore or redirect
+//!   Outputs[0]  the rows whose statement succeeded              Outputs[1]  the others
+//! ```
+//!
+//! The n-th external column is the n-th parameter, whatever its name. Lanes convert the parameters; a thread of the
+//! component's own runs the statement for row after row, batch by batch in a transaction: each row is as if committed for
+//! itself, so that what came before a row that fails the component stays.
+
+#[cfg(test)]
+mod tests;
+
+use super::one_input;
+use crate::db::{Database, DbError, ErrorKind, Outcome, Pen, RowFailure, Rows, Session, StatementOptions};
+use crate::shared::ashore::{self, Outbox, Work};
+use crate::shared::castable;
+use crate::shared::outgoing::{Block, Column, Outgoing};
+use dtsx_engine::batch::Batch;
+use dtsx_engine::diag::{Code, Diagnostic, Error, Result, Severity, codes};
+use dtsx_engine::events::Message;
+use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, Reject};
+use dtsx_engine::flow::{
+    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, Layout, OpenCx, Ports, Stage, StageEnds,
+};
+use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::types::DataType;
+use dtsx_engine::types::convert::{FaultCodes, can_cast};
+use std::sync::Arc;
+
+/// `Microsoft.OLEDBCommand`.
+#[derive(Debug)]
+pub struct OleDbCommand;
+
+const PROPERTIES: &[PropertyDef] = &[
+    PropertyDef {
+        name: "SqlCommand",
+        ty: PropertyType::Text,
+        default: "",
+        doc: "The statement, with a question mark for each parameter.",
+    },
+    PropertyDef {
+        name: "CommandTimeout",
+        ty: PropertyType::Int,
+        default: "0",
+        doc: "Seconds that the statement may take; 0 for any.",
+    },
+    PropertyDef {
+        name: "DefaultCodePage",
+        ty: PropertyType::Int,
+        default: "1252",
+        doc: "The code page of text whose code page the database does not tell.",
+    },
+];
+
+/// DBPARAMFLAGS_ISOUTPUT in DBParamInfoFlags.
+const IS_OUTPUT: i64 = 2;
+
+/// What conversions of parameters are called.
+const CODES: FaultCodes = FaultCodes {
+    cannot_convert: codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_CANTCONVERTVALUE,
+    truncated: codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_TRUNCATED,
+    sign_mismatch: codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_SIGNMISMATCH,
+    overflow: codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_DATAOVERFLOW,
+};
+
+/// What ErrorCode holds for a row whose statement failed.
+fn row_code(error: &DbError) -> Code {
+    match (error.kind, error.state.as_str()) {
+        (_, "22001") => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_TRUNCATED,
+        (_, "22003") => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_DATAOVERFLOW,
+        (ErrorKind::Constraint, _) => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION,
+        (ErrorKind::Value, _) => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_CANTCONVERTVALUE,
+        _ => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_UNAVAILABLE,
+    }
+}
+
+impl ComponentKind for OleDbCommand {
+    fn kind(&self) -> &'static str {
+        "Microsoft.OLEDBCommand"
+    }
+
+    fn title(&self) -> &'static str {
+        "OLE DB Command"
+    }
+
+    fn properties(&self) -> &'static [PropertyDef] {
+        PROPERTIES
+    }
+
+    fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
+        one_input(spec, cx)?;
+        let before = cx.diagnostics.len();
+        let sql = spec.properties.str("SqlCommand").to_owned();
+        if sql.trim().is_empty() {
+            let code = codes::DTS_E_MISSINGSQLCOMMAND;
+            cx.error(spec, code, code.message(&[]));
+        }
+        let mut site = FaultSite::input(spec, 0);
+        site.dispositions.truncation = site.dispositions.error;
+        let columns = parameters(spec, cx, &site);
+        refuse_outputs(spec, cx);
+        let errors = ErrorOutput::bind(spec, cx, [&site]);
+        let database = match crate::connections::database::bind(spec, cx) {
+            Ok(database) => database,
+            Err(diagnostic) => {
+                cx.diagnostics.push(diagnostic.with_span(spec.span));
+                None
+            }
+        };
+        if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let port = spec.outputs.iter().position(|o| !o.is_error);
+        let plan = Plan {
+            database,
+            sql,
+            types: columns.iter().map(|c| c.to).collect(),
+            options: StatementOptions::default()
+                .with_timeout_seconds(spec.properties.int("CommandTimeout").unwrap_or(0)),
+            out: Outgoing { name: spec.name.clone(), columns, site, codes: CODES, locale: spec.locale },
+            port: port.filter(|p| cx.attached.get(*p).copied().unwrap_or(false)),
+            errors,
+            outputs: spec.outputs.len(),
+        };
+        Some(Bound::Stage(Box::new(Command { plan: Arc::new(plan) })))
+    }
+}
+
+/// The parameters in order, each with the input column that is mapped to it.
+fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Vec<Column> {
+    let input = &spec.inputs[0];
+    let mut columns = Vec::new();
+    for (at, column) in input.columns.iter().enumerate() {
+        if column.external.is_none_or(|e| e >= input.external.len()) {
+            let code = codes::DTS_E_COLUMNNOTMAPPEDTOEXTERNALMETADATACOLUMN;
+            let object = FaultSite::input_column(spec, 0, at).object;
+            let problem = Diagnostic::error(code, &spec.path, code.message(&[&object]));
+            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+        }
+    }
+    for (place, external) in input.external.iter().enumerate() {
+        if external.properties.int("DBParamInfoFlags").is_some_and(|flags| flags & IS_OUTPUT != 0) {
+            cx.unsupported(spec, format!("output parameters of a command (\"{}\")", external.name));
+            continue;
+        }
+        let mut mapped = input.columns.iter().enumerate().filter(|(_, c)| c.external == Some(place));
+        let Some((at, column)) = mapped.next() else {
+            let code = codes::DTS_E_CMDDESTNOPARAMS;
+            let message = format!("{} No input column is mapped to \"{}\".", code.message(&[]), external.name);
+            cx.diagnostics.push(Diagnostic::error(code, &spec.path, message).with_column(&external.name));
+            continue;
+        };
+        let own = FaultSite::input_column(spec, 0, at);
+        if mapped.next().is_some() {
+            let code = codes::DTS_E_COLUMNMAPPEDTOALREADYMAPPEDEXTERNALMETADATACOLUMN;
+            let problem = Diagnostic::error(code, &spec.path, code.message(&[&own.object, &external.id]));
+            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            continue;
+        }
+        // A lineage that the path does not bring is reported for every component alike.
+        let Some(slot) = cx.inputs[0].slot(column.lineage) else { continue };
+        let (from, to) = (cx.inputs[0].column(slot).data_type, external.data_type);
+        if from != to && !can_cast(&castable(from), &to) {
+            let code = codes::DTS_E_CANTINSERTCOLUMNTYPE;
+            let problem = Diagnostic::error(code, &spec.path, code.message(&[&external.name, &from, &to]));
+            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            continue;
+        }
+        let site = FaultSite { dispositions: site.dispositions, object: site.object.clone(), ..own };
+        columns.push(Column { slot: slot.0, from, to, external: external.name.clone(), site });
+    }
+    columns
+}
+
+/// What comes back from a statement has no way into a row here.
+fn refuse_outputs(spec: &ComponentSpec, cx: &mut BindCx<'_>) {
+    for column in spec.outputs.iter().filter(|o| !o.is_error).flat_map(|o| &o.columns) {
+        cx.unsupported(spec, format!("output columns of a command (\"{}\")", column.name));
+    }
+}
+
+struct Plan {
+    /// None at a check that asks no server.
+    database: Option<Database>,
+    sql: String,
+    types: Vec<DataType>,
+    options: StatementOptions,
+    out: Outgoing,
+    /// The output, if somebody takes its rows.
+    port: Option<usize>,
+    errors: ErrorOutput,
+    outputs: usize,
+}
+
+struct Command {
+    plan: Arc<Plan>,
+}
+
+/// Rows that leave: those of a batch but for the rejected ones.
+struct Done {
+    batch: Batch,
+    rejects: Vec<Reject>,
+}
+
+impl Stage for Command {
+    fn open(&self, cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
+        let plan = self.plan.clone();
+        let Some(database) = &plan.database else {
+            return Err(Error::internal("a command that was not bound to a server is run"));
+        };
+        let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
+        let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
+        let sql = pen.session().dialect().translate(&plan.sql).into_owned();
+        let work = Runner { plan: plan.clone(), cx: cx.clone(), pen, sql };
+        let (preparing, emitting) = (plan.clone(), plan);
+        Ok(ashore::ends(
+            Arc::new(move |batch| preparing.out.prepare(batch)),
+            work,
+            Arc::new(move |seq, part: Done, out: &mut Ports| emit(&emitting, seq, part, out)),
+        ))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+fn emit(plan: &Plan, seq: u64, part: Done, out: &mut Ports) -> Result<()> {
+    let batch = Batch { seq, origin: dtsx_engine::batch::RowOrigin::default(), ..part.batch };
+    plan.errors.send(&batch, &part.rejects, out)?;
+    let Some(port) = plan.port else { return Ok(()) };
+    let selection = match part.rejects.as_slice() {
+        [] => None,
+        rejects => {
+            let mut leaving = rejects.iter().map(|r| r.row).peekable();
+            let stays = |row: &u32| leaving.next_if_eq(row).is_none();
+            Some(Arc::new((0..batch.rows as u32).filter(stays).collect::<Vec<u32>>()))
+        }
+    };
+    out.put(port, Batch { selection, ..batch });
+    Ok(())
+}
+
+/// The savepoint that a batch is run within.
+const SAVEPOINT: &str = "dtsx_command";
+
+/// The thread half.
+struct Runner {
+    plan: Arc<Plan>,
+    cx: OpenCx,
+    pen: Pen,
+    sql: String,
+}
+
+impl Runner {
+    /// Runs the statement for each row; tells those that failed. If a row fails the component, those before it are run.
+    fn run(&mut self, rows: &Rows) -> Result<Vec<RowFailure>> {
+        let failed = |e: DbError| e.into_oledb_error();
+        let fails = self.plan.out.fails();
+        let mut session = self.pen.write().map_err(failed)?;
+        if fails {
+            session.savepoint(SAVEPOINT).map_err(failed)?;
+        }
+        let rows_of = |session: &mut dyn Session, rows: &Rows| -> Outcome<Vec<RowFailure>> {
+            if rows.len == 0 {
+                return Ok(Vec::new());
+            }
+            session.execute_rows(&self.sql, rows, &self.plan.types, &self.plan.options)
+        };
+        let failures = rows_of(&mut *session, rows);
+        let failures = failures.map_err(failed)?;
+        if !fails {
+            return Ok(failures);
+        }
+        if let Some(first) = failures.first() {
+            session.rollback_to(SAVEPOINT).map_err(failed)?;
+            let before = Rows::new(first.row, rows.columns.iter().map(|c| c.slice(0, first.row)).collect());
+            rows_of(&mut *session, &before).map_err(failed)?;
+        }
+        session.release(SAVEPOINT).map_err(failed)?;
+        Ok(failures)
+    }
+
+    /// A row whose statement failed fails the component: what the database said is told first.
+    fn failed(&self, block: &Block, failure: &RowFailure) -> Error {
+        let told = failure.error.clone().into_oledb_error();
+        let code = row_code(&failure.error);
+        self.cx.events.fire(Message {
+            severity: Severity::Error,
+            code: told.code().unwrap_or(code),
+            sub_component: self.plan.out.name.clone(),
+            text: told.message().to_owned(),
+        });
+        self.plan.out.failed(block, failure.row, code)
+    }
+}
+
+impl Work<Block, Done> for Runner {
+    fn take(&mut self, mut block: Block, out: &Outbox<Done>) -> Result<()> {
+        let failed = |e: DbError| e.into_oledb_error();
+        let mut rejects = std::mem::take(&mut block.rejects);
+        if block.rows.len > 0 {
+            let failures = self.run(&block.rows)?;
+            let fails = self.plan.out.fails() && !failures.is_empty();
+            self.pen.commit(fails).map_err(failed)?;
+            if fails {
+                return Err(self.failed(&block, &failures[0]));
+            }
+            if self.plan.out.disposition() == Disposition::Redirect {
+                let column = self.plan.out.site.lineage;
+                let reject = |f: &RowFailure| Reject { row: block.place(f.row), code: row_code(&f.error), column };
+                rejects.extend(failures.iter().map(reject));
+            }
+        }
+        if let Some(failure) = block.failure.take() {
+            return Err(failure);
+        }
+        rejects.sort_by_key(|r| r.row);
+        let Plan { port, errors, outputs, .. } = &*self.plan;
+        if port.is_some() || errors.attached() {
+            return out.send(Done { batch: block.batch, rejects });
+        }
+        errors.send(&block.batch, &rejects, &mut Ports::new(*outputs))
+    }
+
+    fn finish(&mut self, _out: &Outbox<Done>) -> Result<()> {
+        self.pen.commit(true).map_err(DbError::into_oledb_error)?;
+        self.plan.errors.report_lost(&self.cx);
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.pen.rollback();
+    }
+}
