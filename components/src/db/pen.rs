@@ -2,7 +2,8 @@
 //!
 //! Most databases take any number of writers, and each has a session and a transaction of its own. One file of SQLite
 //! takes one writer at a time, and a data flow may have several destinations in it: they share one session and one
-//! transaction, which is committed when nobody has anything open in it.
+//! transaction, which is committed when nobody has anything open in it. So do those who work in the transaction of a
+//! container, which the container ends.
 
 use super::error::{DbError, ErrorKind, Outcome};
 use super::pool::{Database, Lease};
@@ -74,9 +75,11 @@ impl Pen {
     /// # Errors
     /// No session can be had.
     pub(crate) fn new(database: &Database, services: &Services) -> Outcome<Pen> {
-        let desk = match database.target().driver.one_writer() {
-            true => services.shared.get::<Mutex<Desk>>(database.target().address.reveal()),
-            false => Arc::default(),
+        let target = database.target();
+        let desk = match (database.is_enlisted(), target.driver.one_writer()) {
+            (true, _) => services.shared.get::<Mutex<Desk>>(database.key()),
+            (_, true) => services.shared.get::<Mutex<Desk>>(target.address.reveal()),
+            _ => Arc::default(),
         };
         let mut place = lock(&desk);
         if place.lease.is_none() {

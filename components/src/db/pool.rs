@@ -150,6 +150,16 @@ impl Database {
         self
     }
 
+    /// Whether its sessions are those of a container's transaction, which their users share.
+    pub(crate) fn is_enlisted(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// What tells this database from others.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// What it resolves to.
     pub fn target(&self) -> &Target {
         &self.target

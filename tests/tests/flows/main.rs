@@ -143,6 +143,12 @@ fn files_are(test: &FlowTest, ran: &Ran) -> Result<(), String> {
             return Err(format!("file {}: {}\n  and not {}", expected.name, shown(&bytes), shown(&expected.bytes)));
         }
     }
+    for expected in &test.queries {
+        let (header, rows) = run::query(ran.folder.path(), &expected.output);
+        if header != expected.header || rows != expected.rows {
+            return Err(format!("{}: {header:?} {rows:?}\n  and not {:?}", expected.output, expected.rows));
+        }
+    }
     match test.absent_files.iter().find(|name| ran.folder.path().join(name).exists()) {
         Some(name) => Err(format!("file {name} exists")),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! Builds a flow around the component of a test, and runs it.
 
 use crate::text::{Cache, Cell, Column, FlowTest, Pairs, TestFile, csv, dispositions, key, typed};
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringViewArray};
 use dtsx::rows::{RowFormat, append_rows, csv_header};
 use dtsx_components::catalog::Catalog;
 use dtsx_components::db::{Database, StatementOptions};
@@ -74,6 +74,8 @@ pub struct Bench {
     folder: tempfile::TempDir,
     /// What writes the caches before a run.
     fills: Vec<Arc<FlowPlan>>,
+    /// Whether there are databases among them, to which a plan is bound.
+    databases: bool,
 }
 
 /// What a run came to.
@@ -190,11 +192,18 @@ impl Bench {
         for cache in &test.caches {
             flow.components[component].connections.push(("CacheConnection".into(), cache.name.clone()));
         }
-        Bench { flow, sources, component, variables, connections, folder, fills }
+        let databases = test.files.iter().any(|f| f.name.ends_with(".db"));
+        Bench { flow, sources, component, variables, connections, folder, fills, databases }
     }
 
     /// Binds the flow; every output of the component that `tapped` names counts as attached.
     pub fn bind(&self, tapped: &[String]) -> (Option<Arc<FlowPlan>>, Vec<Diagnostic>) {
+        let mut services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+        services.paths = Arc::new(paths(self.folder.path()));
+        self.bind_for(tapped, &services)
+    }
+
+    fn bind_for(&self, tapped: &[String], services: &Services) -> (Option<Arc<FlowPlan>>, Vec<Diagnostic>) {
         let connections = |id: &str| -> Result<ConnectionSpec> {
             let found = self.connections.get(id).cloned();
             found.ok_or_else(|| {
@@ -202,13 +211,11 @@ impl Bench {
                 Error::new(Owner::Package, code, code.message(&[&id]))
             })
         };
-        let mut services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
-        services.paths = Arc::new(paths(self.folder.path()));
         let env = BindEnv {
             kinds: &TestKinds { sources: &self.sources },
             variables: &*self.variables,
             connections: &connections,
-            services: &services,
+            services,
             online: true,
             tapped: &self.taps(tapped),
         };
@@ -254,7 +261,9 @@ impl Bench {
         for fill in &self.fills {
             execute(fill, &services, &variables, &events, &[], None).unwrap();
         }
-        let outcome = execute(plan, &services, &variables, &events, &taps, None).map(|_| ());
+        // A database is found when a plan is bound: this run's is another one.
+        let bound = if self.databases { self.bind_for(tapped, &services).0 } else { None };
+        let outcome = execute(bound.as_ref().unwrap_or(plan), &services, &variables, &events, &taps, None).map(|_| ());
         let mut outputs = HashMap::new();
         for (name, collected) in tapped.iter().zip(&collected) {
             let kept = collected.0.lock().unwrap();
@@ -278,6 +287,26 @@ impl Bench {
     pub fn lineage(&self, name: &str) -> Option<u32> {
         self.flow.lineage_names.get(name).map(|l| l.0)
     }
+}
+
+/// The rows of a query, `NAME.db SELECT …`, in a database of the folder.
+pub fn query(folder: &std::path::Path, text: &str) -> Table {
+    let (file, sql) = text.split_once(' ').unwrap();
+    let mut spec = ConnectionSpec { kind: "OLEDB".into(), ..ConnectionSpec::default() };
+    let address = format!("sqlite:{}", folder.join(file).display());
+    spec.properties.set_text("ConnectionString", address, Origin::Package);
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+    let mut session = Database::of(&spec, &services).unwrap().lease().unwrap();
+    let mut cursor = session.query(sql, &[], &StatementOptions::default()).unwrap();
+    let header: Vec<String> = cursor.columns().iter().map(|c| c.name.clone()).collect();
+    let mut rows = Vec::new();
+    while let Some(block) = cursor.next().unwrap() {
+        let cell = |column: &ArrayRef, row: usize| {
+            (!column.is_null(row)).then(|| arrow::util::display::array_value_to_string(column, row).unwrap())
+        };
+        rows.extend((0..block.len).map(|row| block.columns.iter().map(|c| cell(c, row)).collect::<Vec<Cell>>()));
+    }
+    (header, rows)
 }
 
 /// Makes an SQLite database by the statements in `sql`, one a line.

@@ -30,7 +30,7 @@
 //!
 //! Components that touch files find them in the folder `D:\T` of their own run: `[file NAME]` makes one of the lines that
 //! follow (`[file NAME hex]`: of bytes; `[file NAME.db]`: an SQLite database, of statements), `[expect file NAME]` and `[expect file NAME hex]` say what must be in one
-//! afterwards, `[expect no file NAME]` that there is none. `[connection NAME KIND]` gives the component a connection
+//! afterwards, `[expect no file NAME]` that there is none; `[expect query NAME.db SELECT …]` what rows a database holds then. `[connection NAME KIND]` gives the component a connection
 //! manager with these properties. `[port NAME]` gives an input as a whole its dispositions. No file has empty lines, or
 //! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one, `sort` and
 //! `is_sorted` say an order. `[use In.column]` with `usage = none` leaves a column out of the component's input. `[cache NAME]`
@@ -64,6 +64,8 @@ pub struct FlowTest {
     pub absent_files: Vec<String>,
     pub connections: Vec<Connection>,
     pub caches: Vec<Cache>,
+    /// Queries of databases afterwards: the file and the statement are the `output`.
+    pub queries: Vec<Expected>,
 }
 
 /// A Cache connection manager, and what is in it.
@@ -179,6 +181,7 @@ enum At {
     File,
     ExpectedFile,
     Connection,
+    Query,
 }
 
 pub fn parse(text: &str) -> FlowTest {
@@ -225,8 +228,11 @@ pub fn parse(text: &str) -> FlowTest {
             At::Port => last(&mut test.inputs).keys.push(pair(line)),
             At::Output => last(&mut test.outputs).keys.push(pair(line)),
             At::Column => last(&mut last(&mut test.outputs).columns).keys.push(pair(line)),
-            At::Expected => {
-                let expected = last(&mut test.expected);
+            At::Expected | At::Query => {
+                let expected = match at {
+                    At::Query => last(&mut test.queries),
+                    _ => last(&mut test.expected),
+                };
                 if expected.header.is_empty() {
                     expected.header = csv(line).remove(0).into_iter().map(Option::unwrap_or_default).collect();
                 } else {
@@ -301,6 +307,10 @@ fn section(head: &str, test: &mut FlowTest) -> At {
         "expect" if rest.starts_with("no file ") => {
             test.absent_files.push(rest["no file ".len()..].into());
             At::Nothing
+        }
+        "expect" if rest.starts_with("query ") => {
+            test.queries.push(Expected { output: rest["query ".len()..].into(), ..Expected::default() });
+            At::Query
         }
         "file" => {
             test.files.push(TestFile::new(rest));

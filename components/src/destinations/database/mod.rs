@@ -32,9 +32,10 @@ pub use kinds::{AdoNetDestination, OdbcDestination, OleDbDestination, SqlServerD
 use crate::db::{Database, LoadOptions, TableName};
 use crate::shared::ashore;
 use crate::shared::outgoing::Outgoing;
+use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::diag::{Diagnostic, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
-use dtsx_engine::flow::{BindCx, Bound, ComponentSpec, Layout, OpenCx, Ports, Stage, StageEnds};
+use dtsx_engine::flow::{BindCx, Bound, ComponentSpec, Layout, OpenCx, Ports, RowRule, Stage, StageEnds};
 use dtsx_engine::types::convert::FaultCodes;
 use std::sync::Arc;
 use words::Words;
@@ -134,7 +135,8 @@ impl Stage for DatabaseDestination {
             Arc::new(move |batch| preparing.out.prepare(batch)),
             work,
             Arc::new(move |seq, part: writer::Rejected, out: &mut Ports| {
-                let batch = dtsx_engine::batch::Batch { seq, ..part.batch };
+                let batch = Batch { seq, origin: RowOrigin::default(), ..part.batch };
+                out.leave_out(part.left_out);
                 emitting.errors.send(&batch, &part.rejects, out)
             }),
         ))
@@ -142,5 +144,9 @@ impl Stage for DatabaseDestination {
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("the rows that were not written")
     }
 }

@@ -4,7 +4,7 @@ use super::words::Words;
 use super::{Commits, Plan};
 use crate::db::{
     ColumnInfo, DbError, Durable, ErrorKind, Family, LoadColumn, LoadOptions, Outcome, Pen, Relation, RowFailure, Rows,
-    Session,
+    Session, TableName,
 };
 use crate::shared::ashore::{Outbox, Work};
 use crate::shared::outgoing::Block;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(super) struct Rejected {
     pub(super) batch: Batch,
     pub(super) rejects: Vec<Reject>,
+    /// Rows of the batch that leave by no output: ignored, or redirected and taken by nobody.
+    pub(super) left_out: u64,
 }
 
 /// The savepoint that a piece of rows is written within.
@@ -39,19 +41,19 @@ pub(super) struct Writer {
 }
 
 /// How rows get into the table.
-struct Target {
-    columns: Vec<LoadColumn>,
+pub(super) struct Target {
+    pub(super) columns: Vec<LoadColumn>,
     /// Their places among the columns of a block.
-    places: Vec<usize>,
-    options: LoadOptions,
+    pub(super) places: Vec<usize>,
+    pub(super) options: LoadOptions,
     /// Columns (of `columns`) that get their default where the value is NULL, if the loader cannot see to that.
-    defaults: Vec<usize>,
+    pub(super) defaults: Vec<usize>,
     /// Whether the database takes the others when it refuses a row.
-    isolates: bool,
+    pub(super) isolates: bool,
     /// Whether the first row that fails ends it all.
-    first_only: bool,
+    pub(super) first_only: bool,
     /// Whether what was written before that row stays.
-    keeps: bool,
+    pub(super) keeps: bool,
 }
 
 impl Writer {
@@ -88,7 +90,7 @@ impl Writer {
     fn write(&mut self, rows: &Rows, from: usize, count: usize) -> Result<Vec<RowFailure>> {
         let mut failures = Vec::new();
         let written = match self.pen.write() {
-            Ok(mut session) => self.target.isolate(&self.plan, &mut *session, rows, from, count, &mut failures),
+            Ok(mut session) => self.target.isolate(&self.plan.table, &mut *session, rows, from, count, &mut failures),
             Err(error) => Err(error),
         };
         written.map_err(|e| self.broken(e))?;
@@ -126,23 +128,27 @@ impl Writer {
         }
     }
 
-    fn send(&self, block: Block, mut rejects: Vec<Reject>, out: &Outbox<Rejected>) -> Result<()> {
-        if rejects.is_empty() {
+    fn send(&self, block: Block, mut rejects: Vec<Reject>, written: usize, out: &Outbox<Rejected>) -> Result<()> {
+        let mut left_out = (block.batch.rows - written) as u64;
+        if self.plan.errors.attached() {
+            left_out -= rejects.len() as u64;
+        } else {
+            // Nobody takes them: they are counted.
+            self.plan.errors.send(&block.batch, &rejects, &mut Ports::new(self.plan.outputs))?;
+            rejects.clear();
+        }
+        if rejects.is_empty() && left_out == 0 {
             return Ok(());
         }
         rejects.sort_by_key(|r| r.row);
-        if self.plan.errors.attached() {
-            return out.send(Rejected { batch: block.batch, rejects });
-        }
-        // Nobody takes them: they are counted.
-        self.plan.errors.send(&block.batch, &rejects, &mut Ports::new(self.plan.outputs))
+        out.send(Rejected { batch: block.batch, rejects, left_out })
     }
 }
 
 impl Work<Block, Rejected> for Writer {
     fn take(&mut self, mut block: Block, out: &Outbox<Rejected>) -> Result<()> {
         let mut rejects = std::mem::take(&mut block.rejects);
-        let mut at = 0;
+        let (mut at, mut written) = (0, 0);
         while at < block.rows.len {
             let left = block.rows.len - at;
             let count = match self.plan.commits {
@@ -158,6 +164,7 @@ impl Work<Block, Rejected> for Writer {
                 return Err(self.failed(&block, first));
             }
             self.since += count;
+            written += count - failures.len();
             self.pending += (count - failures.len()) as u64;
             if self.plan.out.disposition() == Disposition::Redirect {
                 let reject = |f: &RowFailure| Reject {
@@ -176,7 +183,7 @@ impl Work<Block, Rejected> for Writer {
         }
         match block.failure.take() {
             Some(failure) => Err(failure),
-            None => self.send(block, rejects, out),
+            None => self.send(block, rejects, written, out),
         }
     }
 
@@ -244,9 +251,9 @@ impl Target {
 
     /// Writes rows and finds those that are refused. When it returns, the others are written; or, where the first that
     /// fails ends it all, those before it (if they are to stay).
-    fn isolate(
+    pub(super) fn isolate(
         &self,
-        plan: &Plan,
+        table: &TableName,
         session: &mut dyn Session,
         rows: &Rows,
         from: usize,
@@ -259,7 +266,7 @@ impl Target {
         if self.guarded() {
             session.savepoint(SAVEPOINT)?;
         }
-        let found = match self.load(plan, session, rows, from, count) {
+        let found = match self.load(table, session, rows, from, count) {
             Ok(found) => found,
             Err(error) if matches!(error.kind, ErrorKind::Constraint | ErrorKind::Value) => {
                 (0..count).map(|row| RowFailure { row, error: error.clone() }).collect()
@@ -278,7 +285,7 @@ impl Target {
                 if self.guarded() {
                     undo(session)?;
                     if first.row > 0 {
-                        self.load(plan, session, rows, from, first.row)?;
+                        self.load(table, session, rows, from, first.row)?;
                     }
                 }
                 failures.push(at(first));
@@ -292,18 +299,18 @@ impl Target {
             return Ok(());
         }
         let half = count / 2;
-        self.isolate(plan, session, rows, from, half, failures)?;
+        self.isolate(table, session, rows, from, half, failures)?;
         if self.first_only && !failures.is_empty() {
             return Ok(());
         }
-        self.isolate(plan, session, rows, from + half, count - half, failures)
+        self.isolate(table, session, rows, from + half, count - half, failures)
     }
 
     /// Writes rows in one go; where NULLs give way to defaults that the loader does not see to, in one go for each
     /// pattern of them.
     fn load(
         &self,
-        plan: &Plan,
+        table: &TableName,
         session: &mut dyn Session,
         rows: &Rows,
         from: usize,
@@ -311,7 +318,7 @@ impl Target {
     ) -> Outcome<Vec<RowFailure>> {
         let columns: Vec<ArrayRef> = self.places.iter().map(|p| rows.columns[*p].slice(from, count)).collect();
         if self.defaults.iter().all(|c| columns[*c].null_count() == 0) {
-            return write(session, plan, &self.columns, &self.options, &Rows::new(count, columns));
+            return write(session, table, &self.columns, &self.options, &Rows::new(count, columns));
         }
         let options = LoadOptions { keep_nulls: true, ..self.options.clone() };
         let pattern = |row: usize| self.defaults.iter().map(|c| columns[*c].is_null(row)).collect::<Vec<bool>>();
@@ -334,7 +341,7 @@ impl Target {
             };
             let arrays = kept.iter().map(taken).collect::<Outcome<Vec<_>>>()?;
             let names: Vec<LoadColumn> = kept.iter().map(|c| self.columns[*c].clone()).collect();
-            let found = write(session, plan, &names, &options, &Rows::new(rows.len(), arrays))?;
+            let found = write(session, table, &names, &options, &Rows::new(rows.len(), arrays))?;
             if !self.isolates && found.len() == rows.len() {
                 // Nothing of this pattern is written: nothing of the piece is to be.
                 return Ok((0..count).map(|row| RowFailure { row, error: found[0].error.clone() }).collect());
@@ -348,12 +355,12 @@ impl Target {
 
 fn write(
     session: &mut dyn Session,
-    plan: &Plan,
+    table: &TableName,
     columns: &[LoadColumn],
     options: &LoadOptions,
     rows: &Rows,
 ) -> Outcome<Vec<RowFailure>> {
-    let mut loader = session.loader(&plan.table, columns, options)?;
+    let mut loader = session.loader(table, columns, options)?;
     let failures = loader.write(rows)?;
     loader.finish()?;
     Ok(failures)

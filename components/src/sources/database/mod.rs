@@ -19,7 +19,6 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::castable;
 pub use kinds::{AdoNetSource, OdbcSource, OleDbSource};
 
 use crate::db::{Database, Param, StatementOptions, TableName};

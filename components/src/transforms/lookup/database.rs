@@ -2,9 +2,9 @@
 
 use crate::connections::database::not_acquired;
 use crate::db::{Cursor, Database, DbError, ErrorKind, Lease, Param, RowBlock, StatementOptions, source_code};
+use crate::shared::castable;
 use crate::shared::reference::{Builder, ReferenceSpec, Table};
 use crate::shared::shown;
-use crate::sources::database::castable;
 use crate::transforms::cache_transform::duplicates;
 use arrow::array::ArrayRef;
 use dtsx_engine::diag::{Code, Error, Owner, Result, codes};

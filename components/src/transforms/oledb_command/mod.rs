@@ -6,7 +6,7 @@
 //!   Outputs[0]  the rows whose statement succeeded              Outputs[1]  the others
 //! ```
 //!
-//! The n-th external column is the n-th parameter, whatever its name. Lanes convert the parameters; a thread of the
+//! The n-th external column is the n-th parameter. Lanes convert the parameters; a thread of the
 //! component's own runs the statement for row after row, batch by batch in a transaction: each row is as if committed for
 //! itself, so that what came before a row that fails the component stays.
 
@@ -23,7 +23,8 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Result, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, Reject};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, Layout, OpenCx, Ports, Stage, StageEnds,
+    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, ExternalColumnSpec, Layout, OpenCx, Ports, RowRule,
+    Stage, StageEnds,
 };
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
@@ -129,6 +130,18 @@ impl ComponentKind for OleDbCommand {
     }
 }
 
+/// The external columns in the order of the parameters: by the number in `Param_0`, `Param_1`, … if all are called so, else
+/// (parameters of a procedure by their names) as they stand.
+fn order(external: &[ExternalColumnSpec]) -> Vec<usize> {
+    let number = |e: &ExternalColumnSpec| e.name.strip_prefix("Param_").and_then(|n| n.parse::<usize>().ok());
+    let numbers: Option<Vec<usize>> = external.iter().map(number).collect();
+    let mut order: Vec<usize> = (0..external.len()).collect();
+    if let Some(numbers) = numbers {
+        order.sort_by_key(|place| numbers[*place]);
+    }
+    order
+}
+
 /// The parameters in order, each with the input column that is mapped to it.
 fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Vec<Column> {
     let input = &spec.inputs[0];
@@ -141,7 +154,8 @@ fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Ve
             cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
         }
     }
-    for (place, external) in input.external.iter().enumerate() {
+    for place in order(&input.external) {
+        let external = &input.external[place];
         if external.properties.int("DBParamInfoFlags").is_some_and(|flags| flags & IS_OUTPUT != 0) {
             cx.unsupported(spec, format!("output parameters of a command (\"{}\")", external.name));
             continue;
@@ -226,11 +240,18 @@ impl Stage for Command {
     fn blocks(&self) -> bool {
         false
     }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Each
+    }
 }
 
 fn emit(plan: &Plan, seq: u64, part: Done, out: &mut Ports) -> Result<()> {
     let batch = Batch { seq, origin: dtsx_engine::batch::RowOrigin::default(), ..part.batch };
-    plan.errors.send(&batch, &part.rejects, out)?;
+    match plan.errors.attached() {
+        true => plan.errors.send(&batch, &part.rejects, out)?,
+        false => out.leave_out(part.rejects.len() as u64),
+    }
     let Some(port) = plan.port else { return Ok(()) };
     let selection = match part.rejects.as_slice() {
         [] => None,
@@ -319,11 +340,12 @@ impl Work<Block, Done> for Runner {
             return Err(failure);
         }
         rejects.sort_by_key(|r| r.row);
-        let Plan { port, errors, outputs, .. } = &*self.plan;
-        if port.is_some() || errors.attached() {
-            return out.send(Done { batch: block.batch, rejects });
+        let errors = &self.plan.errors;
+        if !errors.attached() {
+            // Nobody takes them: they are counted.
+            errors.send(&block.batch, &rejects, &mut Ports::new(self.plan.outputs))?;
         }
-        errors.send(&block.batch, &rejects, &mut Ports::new(*outputs))
+        out.send(Done { batch: block.batch, rejects })
     }
 
     fn finish(&mut self, _out: &Outbox<Done>) -> Result<()> {
