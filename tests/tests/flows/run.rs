@@ -149,6 +149,7 @@ impl Bench {
             properties: bag(&test.properties, &[]),
             connections: test.connections.iter().map(|c| (c.name.clone(), c.name.clone())).collect(),
             locale: 1033,
+            validate_external_metadata: true,
             inputs,
             outputs,
             ..ComponentSpec::default()
