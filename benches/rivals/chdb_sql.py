@@ -3,7 +3,7 @@
 import chdb
 from workload import (
     COLUMNS, JOINED, MEMORY, ORDERS, SORTED,
-    arguments, derived, input_file, joined,
+    aggregated, arguments, derived, input_file, joined,
 )
 
 workload, data, out, threads = arguments()
@@ -33,6 +33,8 @@ elif workload in ("W4", "W4m"):
 elif workload == "W5":
     orders = rows_of(f"{data}/orders.csv", ORDERS)
     write(f"select {', '.join(JOINED)} from {source} as l join {orders} as o on l_orderkey = o_orderkey", "w5.csv")
+elif workload in ("W3a", "W3b"):
+    write(aggregated(source, workload), workload.lower() + ".csv")
 else:
     stem = workload.lower()
     rows = derived(source, year="toYear(l_shipdate)")

@@ -3,7 +3,7 @@
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
 from workload import (
     COLUMNS, JOINED, MEMORY, ORDERS, SORTED,
-    arguments, derived, input_file, joined,
+    aggregated, arguments, derived, input_file, joined,
 )
 
 workload, data, out, threads = arguments()
@@ -37,6 +37,8 @@ elif workload in ("W4", "W4m"):
 elif workload == "W5":
     table("orders", f"{data}/orders.csv", ORDERS)
     write(f"select {', '.join(JOINED)} from lineitem join orders on l_orderkey = o_orderkey", "w5.csv")
+elif workload in ("W3a", "W3b"):
+    write(aggregated("lineitem", workload), workload.lower() + ".csv")
 else:
     stem = workload.lower()
     rows = derived("lineitem", year="date_part('year', l_shipdate)", substring="substr")

@@ -37,6 +37,16 @@ elif workload == "W5":
     joined = rows.set_sorted("l_orderkey").join(orders, left_on="l_orderkey", right_on="o_orderkey",
                                                 maintain_order="left")
     joined.select(JOINED).sink_csv(f"{out}/w5.csv", engine="streaming")
+elif workload == "W3a":
+    c, four = pl.col, pl.Decimal(38, 4)
+    net = c("l_extendedprice").cast(four) * (pl.lit(1, dtype=money) - c("l_discount")).cast(four)
+    rows.group_by("l_returnflag", "l_linestatus").agg(
+        q=c("l_quantity").sum(), p=c("l_extendedprice").sum(), n=net.sum(), d=c("l_discount").mean(), c=pl.len(),
+    ).sink_csv(f"{out}/w3a.csv", engine="streaming")
+elif workload == "W3b":
+    rows.group_by("l_partkey", "l_suppkey").agg(
+        c=pl.len(), q=pl.col("l_quantity").sum(), m=pl.col("l_shipdate").max(),
+    ).sink_csv(f"{out}/w3b.csv", engine="streaming")
 else:
     one = pl.lit(1, dtype=money)
     # A product has the larger scale of its factors, so they are widened first: four digits, then six.

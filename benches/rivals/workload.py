@@ -4,6 +4,8 @@ Every rival does the work of the package of the same name, no more and no less:
 W0  all columns of lineitem.csv parsed to their types and written back, with a header;
 W1  five derived columns, rows split by the return flag into two files of 21 columns;
 W2  lineitem joined with orders by key, three columns fetched, two derived, nine written;
+W3a 4 groups, 5 aggregates;
+W3b 800,000 groups, 3 aggregates;
 W4  all rows sorted by l_shipdate and l_partkey, all columns out; W4m the same with MEMORY bytes of memory;
 W5  lineitem and orders joined on the order key, by which both files are sorted, six columns out;
 W7  W1 on a file of one row.
@@ -52,3 +54,13 @@ def joined(lineitem: str, orders: str, days: str = "l_shipdate - o_orderdate") -
     return f"""select l_orderkey, l_linenumber, o_custkey, o_orderdate, o_orderpriority,
         l_extendedprice * (1 - l_discount) as net, {days} as days, l_shipmode, l_comment
         from {lineitem} join {orders} on l_orderkey = o_orderkey"""
+
+
+def aggregated(source: str, workload: str) -> str:
+    """The rows of W3a and W3b as SQL."""
+    if workload == "W3a":
+        return f"""select l_returnflag, l_linestatus, sum(l_quantity) as q, sum(l_extendedprice) as p,
+            sum(l_extendedprice * (1 - l_discount)) as n, avg(l_discount) as d, count(*) as c
+            from {source} group by l_returnflag, l_linestatus"""
+    return f"""select l_partkey, l_suppkey, count(*) as c, sum(l_quantity) as q, max(l_shipdate) as m
+        from {source} group by l_partkey, l_suppkey"""

@@ -94,6 +94,7 @@ class Type:
 
 
 I2, I4, I8 = Type("i2", 2), Type("i4", 3), Type("i8", 20)
+UI8 = Type("ui8", 21)
 R8, CY, BOOL = Type("r8", 5), Type("cy", 6), Type("bool", 11)
 DBDATE, DBTIMESTAMP = Type("dbDate", 133), Type("dbTimeStamp", 135)
 
@@ -242,6 +243,8 @@ CLASSES = {
                   "{A18A4D58-7C7A-4448-8B98-AE2CEFE81B4C}", "{0D598A60-0A32-4B1B-A72C-5030B64E3A20}"),
     "RowCount": ("Microsoft.RowCount", "{E2697D8C-70DA-42B2-8208-A19CE3A9FE41}",
                  "{150E6007-7C6A-4CC3-8FF3-FC73783A972E}", "{DE50D3C7-41AF-4804-9247-CF1DEB147971}"),
+    "Aggregate": ("Microsoft.Aggregate", "{5B201335-B360-485C-BB93-75C34E09B3D3}",
+                  "{9ABE8DF3-0052-42DB-8B18-2089E1D1D1B7}", "{F40CF2A6-384A-4C57-B99C-ADAF31E51EBC}"),
     "Managed": ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}",
                 "{2E42D45B-F83C-400F-8D77-61DDE6A7DF29}", "{BF01D463-7089-41EE-8F05-0A6DC17CE633}"),
 }
@@ -251,7 +254,7 @@ FRIENDLY_NAMES = {"FlatFileSource": "Flat File Source", "FlatFileDestination": "
                   "DerivedColumn": "Derived Column", "ConditionalSplit": "Conditional Split",
                   "DataConvert": "Data Conversion", "Multicast": "Multicast", "UnionAll": "Union All",
                   "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count", "Sort": "Sort",
-                  "MergeJoin": "Merge Join"}
+                  "MergeJoin": "Merge Join", "Aggregate": "Aggregate"}
 
 
 @dataclass
@@ -664,6 +667,47 @@ class DataFlow:
             component.outputs[0].columns.append(self._own(component.outputs[0], made))
         for target, source in zip(inputs, sources):
             self._connect(source, target)
+        return component
+
+    def aggregate(self, name: str, source: Output, columns: list) -> Component:
+        """`columns`: (output name, type, operation, column of the input; none for "count all")."""
+        operations = ("group by", "count", "count all", "count distinct", "sum", "average", "minimum", "maximum")
+        target = Input("Aggregate Input 1")
+        output = Output("Aggregate Output 1", columns=[Column(alias, kind) for alias, kind, _, _ in columns], properties=[
+            Property("Keys", "System.Null", None, "Specifies the exact number of keys that the aggregation can write."),
+            Property("KeyScale", "System.Int32", "0", "Specifies the approximate number of keys that the aggregation "
+                     "can write.")])
+        component = self._add(Component(
+            "Aggregate", name, inputs=[target], outputs=[output], properties=[
+                Property("Keys", "System.Null", None, "Indicates the exact number of keys that the aggregation "
+                         "can write."),
+                Property("KeyScale", "System.Int32", "0", "Indicates the approximate number of keys that the "
+                         "aggregation can write."),
+                Property("CountDistinctKeys", "System.Null", None, "Specifies the exact number of count distinct keys "
+                         "that the aggregation can write."),
+                Property("CountDistinctScale", "System.Int32", "0", "Specifies the approximate number of distinct "
+                         "values in a column that the aggregation can count."),
+                Property("AutoExtendFactor", "System.Int32", "25", "Specifies the percentage by which memory can be "
+                         "extended during the aggregation.")],
+            description="Aggregates data with functions such as average, sum, and count, and copies the results to "
+                        "the transformation output."))
+        for (_, _, operation, column), made in zip(columns, output.columns):
+            used = source.column(column) if column else None
+            if used:
+                self._use(target, used)
+            number = operations.index(operation)
+            made.properties = [
+                Property("AggregationColumnId", "System.Int32",
+                         lambda fmt, used=used: used.token(fmt, False) if used else "0",
+                         "Specifies the column ID of the input column that the output column is created from.",
+                         contains_id=True),
+                Property("AggregationType", "System.Int32", str(number), "Specifies the aggregation operation."),
+                Property("IsBig", "System.Int32", "1", "Specifies whether the column contains a value larger than "
+                         "4 billion or a value with more precision than a 4-byte number.")]
+            if operation in ("group by", "count distinct"):
+                made.properties.append(Property("AggregationComparisonFlags", "System.Int32", "0",
+                                                "Specifies how the aggregation compares string data in a column."))
+        self._connect(source, target)
         return component
 
     def data_reader(self, name: str, source: Output, columns: list) -> Component:

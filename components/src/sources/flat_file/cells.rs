@@ -15,7 +15,12 @@ fn eight(bytes: &[u8], end: usize, len: usize) -> Option<u64> {
     let word = u64::from_le_bytes(*word.first_chunk::<8>()?);
     // The field is the upper part of the word; zeros stand in for what precedes it.
     let keep = u64::MAX << (64 - 8 * len as u32);
-    let word = (word & keep) | (ZEROS & !keep);
+    word_digits((word & keep) | (ZEROS & !keep))
+}
+
+/// The number of eight digits.
+#[inline(always)]
+fn word_digits(word: u64) -> Option<u64> {
     let low = word.wrapping_sub(ZEROS);
     if (word.wrapping_add(0x4646_4646_4646_4646) | low) & 0x8080_8080_8080_8080 != 0 {
         return None;
@@ -52,6 +57,56 @@ pub(crate) fn integer(bytes: &[u8], start: usize, end: usize) -> Option<i64> {
     Some(digits(bytes, start, end)? as i64)
 }
 
+/// Whether every byte from `len` (1 to 8) before `end` on is a digit.
+#[inline(always)]
+fn all_digits(bytes: &[u8], end: usize, len: usize) -> bool {
+    let Some(word) = bytes.get(end.wrapping_sub(8)..end).and_then(|w| w.first_chunk::<8>()) else { return false };
+    let keep = u64::MAX << (64 - 8 * len as u32);
+    let word = (u64::from_le_bytes(*word) & keep) | (ZEROS & !keep);
+    (word.wrapping_add(0x4646_4646_4646_4646) | word.wrapping_sub(ZEROS)) & 0x8080_8080_8080_8080 == 0
+}
+
+/// Whether [`integer`] reads a number of up to `most` (1 to 16) digits.
+#[inline(always)]
+pub(crate) fn is_integer(bytes: &[u8], start: usize, end: usize, most: usize) -> bool {
+    let start = start.wrapping_add((bytes.get(start) == Some(&b'-')) as usize);
+    is_digits(bytes, start, end, most)
+}
+
+/// Whether [`decimal`] reads a number with up to `most` (1 to 16) digits before the separator.
+#[inline(always)]
+pub(crate) fn is_decimal(bytes: &[u8], start: usize, end: usize, scale: usize, most: usize, separator: u8) -> bool {
+    let start = start.wrapping_add((bytes.get(start) == Some(&b'-')) as usize);
+    let len = end.wrapping_sub(start);
+    if scale < 7 && len <= 8 && len > scale && len <= most + scale + 1 {
+        let Some(word) = bytes.get(end.wrapping_sub(8)..end).and_then(|w| w.first_chunk::<8>()) else { return false };
+        let word = u64::from_le_bytes(*word);
+        let place = 8 * (7 - scale as u32);
+        // The separator and what precedes the field count as zeros.
+        let keep = u64::MAX << (64 - 8 * len as u32) & !(0xFF << place);
+        let digits = (word & keep) | (ZEROS & !keep);
+        let strange = (digits.wrapping_add(0x4646_4646_4646_4646) | digits.wrapping_sub(ZEROS)) & 0x8080_8080_8080_8080;
+        return (word >> place) as u8 == separator && strange == 0;
+    }
+    let point = end.wrapping_sub(scale + 1);
+    if point < start || point >= end || bytes.get(point) != Some(&separator) {
+        return false;
+    }
+    let fraction = all_digits(bytes, end, scale);
+    fraction && (point == start || is_digits(bytes, start, point, most))
+}
+
+/// Whether these are 1 to `most` (up to 16) digits.
+#[inline(always)]
+fn is_digits(bytes: &[u8], start: usize, end: usize, most: usize) -> bool {
+    match end.wrapping_sub(start) {
+        len if len > most => false,
+        len @ 1..=8 => all_digits(bytes, end, len),
+        len @ 9..=16 => all_digits(bytes, end - 8, len - 8) && all_digits(bytes, end, 8),
+        _ => false,
+    }
+}
+
 /// Up to 16 digits, a separator and exactly `scale` (1 to 8) digits more, with or without a minus sign, or nothing in
 /// front of the separator; the unscaled value, below `limit`. `power` is 10^scale.
 #[inline(always)]
@@ -65,7 +120,23 @@ pub(crate) fn decimal(
     separator: u8,
 ) -> Option<i128> {
     let negative = bytes.get(start) == Some(&b'-');
-    let start = start + negative as usize;
+    let start = start.wrapping_add(negative as usize);
+    // Most are short: the digits before the separator move over it, and all are read at once.
+    let len = end.wrapping_sub(start);
+    if scale < 7 && len <= 8 && len > scale {
+        let word = bytes.get(end.wrapping_sub(8)..end)?;
+        let word = u64::from_le_bytes(*word.first_chunk::<8>()?);
+        let place = 8 * (7 - scale as u32);
+        if (word >> place) as u8 != separator {
+            return None;
+        }
+        let behind = u64::MAX << place << 8;
+        let word = (word & behind) | (word & !(u64::MAX << place)) << 8;
+        let keep = u64::MAX << (72 - 8 * len as u32);
+        let value = word_digits((word & keep) | (ZEROS & !keep))?;
+        let value = i64::try_from(value).ok().filter(|v| (*v as u64) < limit)?;
+        return Some(i128::from(if negative { -value } else { value }));
+    }
     let point = end.wrapping_sub(scale + 1);
     if point < start || point >= end || bytes.get(point) != Some(&separator) {
         return None;
@@ -77,9 +148,9 @@ pub(crate) fn decimal(
     Some(i128::from(if negative { -value } else { value }))
 }
 
-/// `yyyy-mm-dd` of a day that exists in 0001..=9999.
+/// Year, month and day of `yyyy-mm-dd`, a day that exists in 0001..=9999.
 #[inline(always)]
-pub(crate) fn date(bytes: &[u8], start: usize, end: usize) -> Option<i32> {
+fn civil(bytes: &[u8], start: usize, end: usize) -> Option<(u32, u32, u32)> {
     let text = bytes.get(start..end)?.as_array::<10>()?;
     let [head @ .., d1, d2] = *text;
     let word = u64::from_le_bytes(head);
@@ -105,6 +176,19 @@ pub(crate) fn date(bytes: &[u8], start: usize, end: usize) -> Option<i32> {
     if day > 28 && day > calendar::days_in_month(year as i32, month) {
         return None;
     }
+    Some((year, month, day))
+}
+
+/// Whether [`date`] reads a day.
+#[inline(always)]
+pub(crate) fn is_date(bytes: &[u8], start: usize, end: usize) -> bool {
+    civil(bytes, start, end).is_some()
+}
+
+/// `yyyy-mm-dd` of a day that exists in 0001..=9999, in days since 1970-01-01.
+#[inline(always)]
+pub(crate) fn date(bytes: &[u8], start: usize, end: usize) -> Option<i32> {
+    let (year, month, day) = civil(bytes, start, end)?;
     // Years that begin in March, so that a leap day is the last.
     let january = u32::from(month < 3);
     let (year, month) = (year - january, month + 12 * january);
@@ -149,6 +233,9 @@ mod tests {
             let plain = text.trim_start_matches('-');
             let regular = !plain.is_empty() && plain.len() <= 16 && plain.bytes().all(|b| b.is_ascii_digit());
             assert_eq!(got.is_some(), regular, "{text:?}");
+            assert_eq!(is_integer(&bytes, 16, 16 + text.len(), 16), regular, "{text:?}");
+            let short = regular && plain.len() <= 9;
+            assert_eq!(is_integer(&bytes, 16, 16 + text.len(), 9), short, "{text:?}");
         }
     }
 
@@ -163,6 +250,7 @@ mod tests {
                 for day in [0, 1, 2, 28, 29, 30, 31, 32] {
                     let text = format!("{year:04}-{month:02}-{day:02}");
                     assert_eq!(read(&text), parse::iso_date(text.as_bytes()), "{text}");
+                    assert_eq!(is_date(text.as_bytes(), 0, text.len()), read(&text).is_some(), "{text}");
                 }
             }
         }
@@ -189,6 +277,7 @@ mod tests {
         ] {
             let bytes = [&b"3333333333333333"[..], text.as_bytes(), &[b'7'; 16]].concat();
             assert_eq!(decimal(&bytes, 16, 16 + text.len(), 2, 100, u64::MAX, b'.'), expected, "{text:?}");
+            assert_eq!(is_decimal(&bytes, 16, 16 + text.len(), 2, 16, b'.'), expected.is_some(), "{text:?}");
         }
     }
 }

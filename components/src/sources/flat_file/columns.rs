@@ -25,6 +25,7 @@ use dtsx_engine::types::locale::Locale;
 use dtsx_engine::types::parse::{self, ParseError};
 use dtsx_engine::types::{DataType, calendar};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -62,10 +63,10 @@ pub(crate) struct Block<'a> {
     pub(crate) rows: usize,
     pub(crate) form: TextForm,
     pub(crate) qualifier: &'a [u8],
-    /// The bytes are text as they stand: ASCII, or UTF-8 (not checked yet).
-    pub(crate) plain: bool,
-    /// A NUL occurs, which ends a value.
-    pub(crate) has_nul: bool,
+    /// Where the rows are.
+    data: &'a [u8],
+    plain: OnceCell<bool>,
+    has_nul: OnceCell<bool>,
 }
 
 /// What a field holds.
@@ -87,9 +88,20 @@ impl<'a> Block<'a> {
             rows: rows.rows,
             form: rules.form,
             qualifier: &rules.qualifier,
-            plain: rules.form.is_utf8() || data.is_ascii(),
-            has_nul: memchr::memchr(0, data).is_some(),
+            data,
+            plain: OnceCell::new(),
+            has_nul: OnceCell::new(),
         }
+    }
+
+    /// Whether the bytes are text as they stand: ASCII, or UTF-8 (not checked yet).
+    pub(crate) fn plain(&self) -> bool {
+        *self.plain.get_or_init(|| self.form.is_utf8() || self.data.is_ascii())
+    }
+
+    /// Whether a NUL occurs, which ends a value.
+    pub(crate) fn has_nul(&self) -> bool {
+        *self.has_nul.get_or_init(|| memchr::memchr(0, self.data).is_some())
     }
 
     /// The field at `start..end`, qualifiers removed and doubled ones made one.
@@ -244,24 +256,28 @@ impl Column {
         use DataType::*;
         let locale = self.locale;
         Ok(match self.data_type {
-            I1 => self.integers::<Int8Type, C>(block, cells),
-            I2 => self.integers::<Int16Type, C>(block, cells),
-            I4 => self.integers::<Int32Type, C>(block, cells),
-            I8 => self.integers::<Int64Type, C>(block, cells),
-            UI1 => self.integers::<UInt8Type, C>(block, cells),
-            UI2 => self.integers::<UInt16Type, C>(block, cells),
-            UI4 => self.integers::<UInt32Type, C>(block, cells),
-            UI8 => self.integers::<UInt64Type, C>(block, cells),
+            I1 => self.integers::<Int8Type, C>(block, cells, used),
+            I2 => self.integers::<Int16Type, C>(block, cells, used),
+            I4 => self.integers::<Int32Type, C>(block, cells, used),
+            I8 => self.integers::<Int64Type, C>(block, cells, used),
+            UI1 => self.integers::<UInt8Type, C>(block, cells, used),
+            UI2 => self.integers::<UInt16Type, C>(block, cells, used),
+            UI4 => self.integers::<UInt32Type, C>(block, cells, used),
+            UI8 => self.integers::<UInt64Type, C>(block, cells, used),
             R4 => self.primitive::<Float32Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f32(t, locale)),
             R8 => self.primitive::<Float64Type, C>(block, cells, 0.0, none, &|t: &[u8]| parse::parse_f64(t, locale)),
             Cy => {
                 let limit = i64::MAX as u64;
                 let hot = |b: &[u8], s, e| cells::decimal(b, s, e, 4, 10_000, limit, locale.decimal);
                 let cold = |t: &[u8]| parse::parse_currency(t, locale).map(i128::from);
+                if !used {
+                    let plain = |b: &[u8], s, e| cells::is_decimal(b, s, e, 4, 14, locale.decimal);
+                    return Ok(self.check(block, cells, 0i128, plain, &cold));
+                }
                 self.decimals(block, cells, 19, 4, hot, &cold)?
             }
-            Decimal { scale } => self.numeric(block, cells, 29, scale)?,
-            Numeric { precision, scale } => self.numeric(block, cells, precision, scale)?,
+            Decimal { scale } => self.numeric(block, cells, 29, scale, used)?,
+            Numeric { precision, scale } => self.numeric(block, cells, precision, scale, used)?,
             Bool => {
                 let (values, nulls, faults) =
                     self.values(block, cells, false, none, &|t: &[u8]| parse::parse_bool(t, locale));
@@ -273,11 +289,17 @@ impl Column {
             }
             DbDate if self.fast_parse => {
                 let hot = |b: &[u8], s, e| cells::date(b, s, e);
+                if !used {
+                    return Ok(self.check(block, cells, empty::DAY, cells::is_date, &parse::fast::date));
+                }
                 self.primitive::<Date32Type, C>(block, cells, empty::DAY, hot, &parse::fast::date)
             }
             DbDate => {
                 let hot = |b: &[u8], s, e| cells::date(b, s, e);
                 let cold = |t: &[u8]| parse::parse_date(t, locale);
+                if !used {
+                    return Ok(self.check(block, cells, empty::DAY, cells::is_date, &cold));
+                }
                 self.primitive::<Date32Type, C>(block, cells, empty::DAY, hot, &cold)
             }
             DbTime => {
@@ -334,13 +356,24 @@ impl Column {
         })
     }
 
-    fn integers<T, C: Cells>(&self, block: &Block<'_>, cells: C) -> Decoded
+    fn integers<T, C: Cells>(&self, block: &Block<'_>, cells: C, used: bool) -> Decoded
     where
         T: ArrowPrimitiveType,
         T::Native: parse::Int + TryFrom<i64>,
     {
         let hot = |bytes: &[u8], start, end| T::Native::try_from(cells::integer(bytes, start, end)?).ok();
         let locale = self.locale;
+        if !used {
+            // So many digits fit surely.
+            let most = [2, 4, 9, 16][size_of::<T::Native>().trailing_zeros() as usize & 3];
+            let signed = T::Native::try_from(-1).is_ok();
+            let plain = |b: &[u8], s, e| cells::is_integer(b, s, e, most) && (signed || b.get(s) != Some(&b'-'));
+            let cold = |text: &[u8]| match self.fast_parse {
+                true => parse::fast::int::<T::Native>(text),
+                false => parse::parse_int::<T::Native>(text, locale),
+            };
+            return self.check(block, cells, T::Native::default(), plain, &cold);
+        }
         if self.fast_parse {
             self.primitive::<T, C>(block, cells, T::Native::default(), hot, &parse::fast::int::<T::Native>)
         } else {
@@ -372,10 +405,24 @@ impl Column {
         self.primitive::<TimestampMicrosecondType, C>(block, cells, empty / 10, hot, &cold)
     }
 
-    fn numeric<C: Cells>(&self, block: &Block<'_>, cells: C, precision: u8, scale: u8) -> Result<Decoded> {
+    fn numeric<C: Cells>(&self, block: &Block<'_>, cells: C, precision: u8, scale: u8, used: bool) -> Result<Decoded> {
         let locale = self.locale;
         let cold = |text: &[u8]| parse::parse_decimal(text, precision, scale, locale);
         let separator = locale.decimal;
+        if !used && scale <= 8 && precision > scale {
+            let most = usize::from(precision.min(16) - scale.min(precision.min(16) - 1)).min(16);
+            return Ok(match scale {
+                0 => self.check(block, cells, 0i128, |b: &[u8], s, e| cells::is_integer(b, s, e, most), &cold),
+                2 => {
+                    let plain = |b: &[u8], s, e| cells::is_decimal(b, s, e, 2, most, separator);
+                    self.check(block, cells, 0i128, plain, &cold)
+                }
+                _ => {
+                    let plain = |b: &[u8], s, e| cells::is_decimal(b, s, e, scale as usize, most, separator);
+                    self.check(block, cells, 0i128, plain, &cold)
+                }
+            });
+        }
         match scale {
             0 => {
                 let limit = 10i128.pow(u32::from(precision.min(38)));
@@ -448,6 +495,26 @@ impl Column {
             }
         }
         (values, rest.nulls(block.rows), rest.faults)
+    }
+
+    /// Only the faults of a column that nobody reads: `plain` says what is surely a value, `cold` reads everything else.
+    #[inline(always)]
+    fn check<T: Copy, C: Cells>(
+        &self,
+        block: &Block<'_>,
+        cells: C,
+        empty: T,
+        plain: impl Fn(&[u8], usize, usize) -> bool,
+        cold: Cold<'_, T>,
+    ) -> Decoded {
+        let mut rest = Rest { nulls: Vec::new(), faults: Vec::new() };
+        for row in 0..block.rows {
+            let (start, end) = cells.cell(row);
+            if !plain(block.bytes, start, end) {
+                self.cold(block, row, start, end, empty, cold, &mut rest);
+            }
+        }
+        Decoded { array: Arc::new(NullArray::new(block.rows)), faults: rest.faults }
     }
 
     /// A field that is not plain. None: NULL, for its own sake or with a fault.

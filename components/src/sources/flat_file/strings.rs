@@ -61,7 +61,7 @@ pub(super) fn decode<C: Cells>(column: &Column, block: &Block<'_>, cells: C, use
     if !used {
         return Ok(Decoded { array: Arc::new(NullArray::new(block.rows)), faults: check(column, block, cells, limit) });
     }
-    if block.plain
+    if block.plain()
         && let Some(decoded) = build(column, block, cells, limit, true)
     {
         return Ok(decoded);
@@ -97,9 +97,16 @@ impl Values {
 fn check<C: Cells>(column: &Column, block: &Block<'_>, cells: C, limit: Limit) -> Faults {
     let mut values = Values::new(limit);
     let surely = limit.surely();
+    let quotes = 2 * block.qualifier.len();
     for row in 0..block.rows {
         let (start, end) = cells.cell(row);
-        if end - start > surely {
+        let size = end - start;
+        // A value is its field, or what is left of it without qualifiers.
+        let short = size <= surely
+            || size - quotes.min(size) <= surely
+                && column.qualified
+                && block.bytes[start..].starts_with(block.qualifier);
+        if !short {
             values.cold(column, block, row, start, end);
             values.at = 0;
         }
@@ -124,7 +131,7 @@ fn build<C: Cells>(column: &Column, block: &Block<'_>, cells: C, limit: Limit, p
         _ => 256,
     };
     // Nothing is plain if a NUL occurs, or if qualifiers are long.
-    let plain = plain && !block.has_nul && (block.qualifier.len() < 2 || !column.qualified);
+    let plain = plain && !block.has_nul() && (block.qualifier.len() < 2 || !column.qualified);
     let mut offsets = vec![0i32; block.rows + 1];
     // What the loop needs, in registers: `values` and `quotes` are looked at by the cold paths.
     let mut room = std::mem::take(&mut values.bytes);
