@@ -97,15 +97,17 @@ impl Values {
 fn check<C: Cells>(column: &Column, block: &Block<'_>, cells: C, limit: Limit) -> Faults {
     let mut values = Values::new(limit);
     let surely = limit.surely();
-    let quotes = 2 * block.qualifier.len();
+    let quote = match block.qualifier {
+        [byte] if column.qualified => u16::from(*byte),
+        // No byte.
+        _ => 256,
+    };
     for row in 0..block.rows {
         let (start, end) = cells.cell(row);
         let size = end - start;
         // A value is its field, or what is left of it without qualifiers.
-        let short = size <= surely
-            || size - quotes.min(size) <= surely
-                && column.qualified
-                && block.bytes[start..].starts_with(block.qualifier);
+        let within = |size| size > 1 && [block.bytes[start], block.bytes[end - 1]].map(u16::from) == [quote; 2];
+        let short = size <= surely || size.saturating_sub(2) <= surely && within(size);
         if !short {
             values.cold(column, block, row, start, end);
             values.at = 0;

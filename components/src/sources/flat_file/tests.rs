@@ -445,3 +445,96 @@ mod against_a_reference {
         }
     }
 }
+
+#[test]
+fn a_column_that_nobody_reads_is_checked_all_the_same() {
+    let types = [
+        DataType::I1,
+        DataType::I2,
+        DataType::I4,
+        DataType::I8,
+        DataType::UI1,
+        DataType::UI4,
+        DataType::UI8,
+        DataType::Cy,
+        DataType::Numeric { precision: 6, scale: 2 },
+        DataType::Numeric { precision: 18, scale: 0 },
+        DataType::Numeric { precision: 38, scale: 5 },
+        DataType::Decimal { scale: 8 },
+        DataType::DbDate,
+        DataType::DbTimeStamp,
+        DataType::R8,
+        DataType::Bool,
+        DataType::Str { len: 3, code_page: 1252 },
+        DataType::WStr { len: 3 },
+    ];
+    let texts = [
+        "",
+        "0",
+        "-0",
+        "7",
+        "-7",
+        "+7",
+        "99",
+        "100",
+        "127",
+        "128",
+        "-128",
+        "255",
+        "256",
+        "9999",
+        "10000",
+        "65536",
+        "999999999",
+        "2147483647",
+        "2147483648",
+        "4294967296",
+        "9999999999999999",
+        "99999999999999999999",
+        "1.5",
+        "1.50",
+        "-1.50",
+        ".50",
+        "9999.99",
+        "10000.00",
+        "123456.78",
+        "1.00000",
+        "1.00000000",
+        ".",
+        "-",
+        "-.",
+        "1a",
+        "1:",
+        "a.50",
+        "1.5a",
+        "12 ",
+        " 12",
+        "2020-02-29",
+        "2021-02-29",
+        "2020-13-01",
+        "2020/01/02",
+        "1e5",
+        "\"5\"",
+        "\"1.50\"",
+        "\"abc\"",
+        "\"abcd\"",
+        "\"ab\"\"\"",
+        "\"a\"\"b\"\"c\"",
+        "abcd",
+        "True",
+    ];
+    for data_type in types {
+        let columns = [File::delimited("v", data_type, ","), File::delimited("n", DataType::I4, "\n")];
+        let file = connection(&[("Format", "Delimited"), ("TextQualifier", "\""), ("CodePage", "1252")], &columns);
+        for text in texts {
+            let rows = format!("{text},1\n{text},2\n");
+            let outcome = |read: Result<crate::shared::testing::Read>| match read {
+                Ok(read) => Ok(read.rows.len()),
+                Err(error) => Err((error.code(), error.row().cloned())),
+            };
+            let read = outcome(Harness::source(file.clone()).read(&rows));
+            let unread = outcome(Harness::source(file.clone()).unread(&["v"]).read(&rows));
+            assert_eq!(unread, read, "{data_type} {text:?}");
+        }
+    }
+}

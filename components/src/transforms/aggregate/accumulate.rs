@@ -4,6 +4,7 @@
 //! partial sums may be added in any way; sums of floats and sets of distinct values are not made in parts: they take the
 //! rows themselves, in the order of the input, so that the result is the same to the bit whatever the number of lanes.
 
+use super::column::Column;
 use super::encode::KeyPlan;
 use super::groups::{Groups, Keys, Texts};
 use super::words::{self, Addends, Width};
@@ -67,30 +68,30 @@ pub(super) enum Values {
 /// The state of one aggregate, by group.
 #[derive(Debug)]
 pub(super) enum State {
-    Count(Vec<u64>),
+    Count(Column<u64>),
     /// Sums and averages of integers and decimals.
     Sum {
-        sums: Vec<i128>,
-        counts: Vec<u64>,
+        sums: Column<i128>,
+        counts: Column<u64>,
         overflow: bool,
     },
     /// Sums and averages of floats.
     Float {
-        sums: Vec<f64>,
-        counts: Vec<u64>,
+        sums: Column<f64>,
+        counts: Column<u64>,
     },
     Extreme {
-        words: Vec<i64>,
-        seen: Vec<bool>,
+        words: Column<i64>,
+        seen: Column<bool>,
         largest: bool,
     },
     LongExtreme {
-        words: Vec<i128>,
-        seen: Vec<bool>,
+        words: Column<i128>,
+        seen: Column<bool>,
         largest: bool,
     },
     Distinct {
-        counts: Vec<u64>,
+        counts: Column<u64>,
         values: Groups,
     },
 }
@@ -106,13 +107,15 @@ impl Aggregate {
         let float = matches!(self.input, Some((_, DataType::R4 | DataType::R8)));
         let two = self.input.is_some_and(|(_, t)| words::width(&t) == Width::Two);
         match self.function {
-            Function::Sum | Function::Average if float => State::Float { sums: Vec::new(), counts: Vec::new() },
-            Function::Sum | Function::Average => State::Sum { sums: Vec::new(), counts: Vec::new(), overflow: false },
+            Function::Sum | Function::Average if float => State::Float { sums: Column::new(), counts: Column::new() },
+            Function::Sum | Function::Average => {
+                State::Sum { sums: Column::new(), counts: Column::new(), overflow: false }
+            }
             Function::Minimum | Function::Maximum => {
                 let largest = self.function == Function::Maximum;
                 match two {
-                    true => State::LongExtreme { words: Vec::new(), seen: Vec::new(), largest },
-                    false => State::Extreme { words: Vec::new(), seen: Vec::new(), largest },
+                    true => State::LongExtreme { words: Column::new(), seen: Column::new(), largest },
+                    false => State::Extreme { words: Column::new(), seen: Column::new(), largest },
                 }
             }
             Function::CountDistinct => {
@@ -120,9 +123,9 @@ impl Aggregate {
                     Some(Keys::Words { size, .. }) => Keys::Words { size: size + 1, rows: 0, words: Vec::new() },
                     _ => Keys::Bytes(Texts::default()),
                 };
-                State::Distinct { counts: Vec::new(), values: Groups::new(&like) }
+                State::Distinct { counts: Column::new(), values: Groups::new(&like) }
             }
-            Function::GroupBy | Function::Count | Function::CountAll => State::Count(Vec::new()),
+            Function::GroupBy | Function::Count | Function::CountAll => State::Count(Column::new()),
         }
     }
 
@@ -228,6 +231,9 @@ impl Aggregate {
     }
 }
 
+/// What no floats add up to: 0 would turn a sum of -0 into 0.
+pub(super) const NO_SUM: f64 = -0.0;
+
 /// A sum of decimals divided by their number. How SSIS rounds is unconfirmed: as expressions do when they divide.
 fn mean(sum: i128, count: u64) -> i128 {
     sum / i128::from(count)
@@ -313,8 +319,7 @@ impl State {
                 counts.resize(groups, 0);
             }
             State::Float { sums, counts } => {
-                // -0 is what nothing adds up to: 0 would turn a sum of -0 into 0.
-                sums.resize(groups, -0.0);
+                sums.resize(groups, NO_SUM);
                 counts.resize(groups, 0);
             }
             State::Extreme { words, seen, .. } => {
@@ -400,21 +405,22 @@ impl State {
 
     /// What some groups gathered; not for states that take rows.
     pub(super) fn select(&self, groups: &[u32]) -> State {
-        fn of<T: Copy>(values: &[T], groups: &[u32]) -> Vec<T> {
-            groups.iter().map(|g| values[*g as usize]).collect()
-        }
         match self {
-            State::Count(counts) | State::Distinct { counts, .. } => State::Count(of(counts, groups)),
+            State::Count(counts) | State::Distinct { counts, .. } => State::Count(counts.select(groups, 0)),
             State::Sum { sums, counts, overflow } => {
-                State::Sum { sums: of(sums, groups), counts: of(counts, groups), overflow: *overflow }
+                State::Sum { sums: sums.select(groups, 0), counts: counts.select(groups, 0), overflow: *overflow }
             }
-            State::Float { sums, counts } => State::Float { sums: of(sums, groups), counts: of(counts, groups) },
+            State::Float { sums, counts } => {
+                State::Float { sums: sums.select(groups, NO_SUM), counts: counts.select(groups, 0) }
+            }
             State::Extreme { words, seen, largest } => {
-                State::Extreme { words: of(words, groups), seen: of(seen, groups), largest: *largest }
+                State::Extreme { words: words.select(groups, 0), seen: seen.select(groups, false), largest: *largest }
             }
-            State::LongExtreme { words, seen, largest } => {
-                State::LongExtreme { words: of(words, groups), seen: of(seen, groups), largest: *largest }
-            }
+            State::LongExtreme { words, seen, largest } => State::LongExtreme {
+                words: words.select(groups, 0),
+                seen: seen.select(groups, false),
+                largest: *largest,
+            },
         }
     }
 
@@ -457,7 +463,7 @@ impl State {
 
 /// Counts the values of a group that it has not met: a set of (group, value).
 fn distinct(
-    counts: &mut [u64],
+    counts: &mut Column<u64>,
     values: &mut Groups,
     groups: &[u32],
     rows: &[u32],

@@ -1,6 +1,7 @@
 //! Keys, values and states as bytes, for blocks on disk. Read by the run that wrote them, and by nobody else.
 
-use super::accumulate::{Input, State, Values};
+use super::accumulate::{Input, NO_SUM, State, Values};
+use super::column::Column;
 use super::groups::{Keys, Texts};
 use super::spill::{put_groups, take_groups};
 use arrow::buffer::NullBuffer;
@@ -169,29 +170,33 @@ impl Input {
     }
 }
 
+fn column<T: Copy>(values: Vec<T>, fill: T) -> Column<T> {
+    Column::from_values(values.len(), fill, values)
+}
+
 impl State {
     pub(super) fn write(&self, out: &mut Out) {
         match self {
-            State::Count(counts) => out.u64s(counts),
+            State::Count(counts) => out.u64s(&counts.to_vec()),
             State::Sum { sums, counts, overflow } => {
-                out.i128s(sums);
-                out.u64s(counts);
+                out.i128s(&sums.to_vec());
+                out.u64s(&counts.to_vec());
                 out.bools(&[*overflow]);
             }
             State::Float { sums, counts } => {
-                out.f64s(sums);
-                out.u64s(counts);
+                out.f64s(&sums.to_vec());
+                out.u64s(&counts.to_vec());
             }
             State::Extreme { words, seen, .. } => {
-                out.i64s(words);
-                out.bools(seen);
+                out.i64s(&words.to_vec());
+                out.bools(&seen.to_vec());
             }
             State::LongExtreme { words, seen, .. } => {
-                out.i128s(words);
-                out.bools(seen);
+                out.i128s(&words.to_vec());
+                out.bools(&seen.to_vec());
             }
             State::Distinct { counts, values } => {
-                out.u64s(counts);
+                out.u64s(&counts.to_vec());
                 put_groups(out, values);
             }
         }
@@ -200,26 +205,26 @@ impl State {
     /// Becomes what was written by a state of the same kind.
     pub(super) fn read(&mut self, input: &mut In<'_>) -> Result<()> {
         match self {
-            State::Count(counts) => *counts = input.u64s()?,
+            State::Count(counts) => *counts = column(input.u64s()?, 0),
             State::Sum { sums, counts, overflow } => {
-                *sums = input.i128s()?;
-                *counts = input.u64s()?;
+                *sums = column(input.i128s()?, 0);
+                *counts = column(input.u64s()?, 0);
                 *overflow = input.bools()?.contains(&true);
             }
             State::Float { sums, counts } => {
-                *sums = input.f64s()?;
-                *counts = input.u64s()?;
+                *sums = column(input.f64s()?, NO_SUM);
+                *counts = column(input.u64s()?, 0);
             }
             State::Extreme { words, seen, .. } => {
-                *words = input.i64s()?;
-                *seen = input.bools()?;
+                *words = column(input.i64s()?, 0);
+                *seen = column(input.bools()?, false);
             }
             State::LongExtreme { words, seen, .. } => {
-                *words = input.i128s()?;
-                *seen = input.bools()?;
+                *words = column(input.i128s()?, 0);
+                *seen = column(input.bools()?, false);
             }
             State::Distinct { counts, values } => {
-                *counts = input.u64s()?;
+                *counts = column(input.u64s()?, 0);
                 *values = take_groups(input)?;
             }
         }

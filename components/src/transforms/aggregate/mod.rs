@@ -15,6 +15,7 @@ mod accumulate;
 mod bind;
 mod block;
 mod codec;
+mod column;
 mod encode;
 mod groups;
 mod spill;

@@ -59,17 +59,17 @@ impl Table {
 
     /// Bytes held, with the room that grows with doubling.
     pub(super) fn heap(&self) -> usize {
-        let width = 8 + self.states.iter().map(State::width).sum::<usize>();
+        let width = self.states.iter().map(State::width).sum::<usize>();
         let states = self.states.iter().map(State::heap).sum::<usize>();
-        self.groups.heap() + states + width * self.first.capacity()
+        self.groups.heap() + states + width * self.first.len() + 8 * self.first.capacity()
     }
 
     /// Bytes needed more, if all of these keys are new; vectors that grow are held twice for a moment.
     pub(super) fn growth(&self, keys: &Keys, entries: &[u32]) -> usize {
-        let width = 8 + self.states.iter().map(State::width).sum::<usize>();
+        let width = self.states.iter().map(State::width).sum::<usize>();
         let room = self.first.capacity() - self.first.len();
-        let vectors = if entries.len() > room { width * 2 * (self.first.len() + entries.len()) } else { 0 };
+        let first = if entries.len() > room { 16 * (self.first.len() + entries.len()) } else { 0 };
         let held = if entries.len() > room { self.groups.keys.heap() } else { 0 };
-        self.groups.growth(entries.len()) + 2 * keys.size_of(entries) + held + vectors
+        self.groups.growth(entries.len()) + 2 * keys.size_of(entries) + held + first + width * entries.len()
     }
 }
