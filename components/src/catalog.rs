@@ -42,6 +42,8 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &merge::Merge,
     &merge_join::MergeJoin,
     &sort::Sort,
+    &crate::transforms::fuzzy_lookup::FuzzyLookup,
+    &crate::transforms::fuzzy_grouping::FuzzyGrouping,
     &import_column::ImportColumn,
     &export_column::ExportColumn,
     &pivot::Pivot,

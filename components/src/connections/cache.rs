@@ -13,6 +13,7 @@
 use crate::shared::reference::{ReferenceColumn, ReferenceSpec, Table};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
+use dtsx_engine::flow::{BindCx, ComponentSpec};
 use dtsx_engine::props::DataNode;
 use dtsx_engine::run::Services;
 use dtsx_engine::types::DataType;
@@ -106,6 +107,32 @@ fn data_type(node: &DataNode) -> Option<DataType> {
     let code = node.attr("DataType").and_then(|v| v.trim().parse().ok())?;
     let found = DataType::from_code(code, number("Length"), small("Precision"), small("Scale"), number("CodePage"))?;
     (found != DataType::Null).then_some(found)
+}
+
+/// The cache that the component's connection means; reports what is wrong with it.
+pub(crate) fn format(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<CacheFormat> {
+    // One name in all versions, but the name of the only connection does not matter.
+    let connection = cx.connection(spec, Some("CacheConnection")).or_else(|_| cx.connection(spec, None));
+    let format = match connection {
+        Ok(connection) => CacheFormat::from_spec(&connection),
+        Err(error) => {
+            let code = error.code().unwrap_or(codes::DTS_E_CONNECTIONNOTFOUND);
+            cx.error(spec, code, error.message());
+            return None;
+        }
+    };
+    match format {
+        Ok(format) => Some(format),
+        Err(problems) => {
+            let shown = |mut d: Diagnostic| {
+                d.message = format!("{} (connection manager of \"{}\")", d.message, spec.name);
+                d.object.clone_from(&spec.path);
+                d.with_span(spec.span)
+            };
+            cx.diagnostics.extend(problems.into_iter().map(shown));
+            None
+        }
+    }
 }
 
 /// The rows of a Cache connection manager in one execution.

@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 pub(crate) mod decoding;
 pub(crate) mod excel;
 pub(crate) mod files;
+pub(crate) mod fuzzy;
 pub(crate) mod ordered;
 pub(crate) mod outgoing;
 pub(crate) mod raw_file;

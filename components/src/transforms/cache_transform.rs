@@ -5,11 +5,11 @@
 //! is complete, and written to its file if the connection manager uses one, when the data flow has ended in order.
 
 use super::one_input;
-use crate::connections::cache::{CacheFormat, Writing};
+use crate::connections::cache::{CacheFormat, Writing, format};
 use crate::connections::cache_file;
-use crate::shared::reference::{Builder, Order};
+use crate::shared::reference::{Builder, Order, duplicates};
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, Severity, codes};
+use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::{Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports, Slot};
 use dtsx_engine::props::{PropertyDef, PropertyType};
@@ -49,32 +49,6 @@ impl ComponentKind for CacheTransform {
         let fail = spec.properties.bool(TREAT_DUPLICATES).unwrap_or(false);
         let output = spec.outputs.iter().position(|o| !o.is_error);
         Some(Bound::Inline(Box::new(Cacher { format: Arc::new(format), slots: slots.into(), fail, output })))
-    }
-}
-
-/// The cache that the component's connection means; reports what is wrong with it.
-pub(crate) fn format(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<CacheFormat> {
-    // One name in all versions, but the name of the only connection does not matter.
-    let connection = cx.connection(spec, Some("CacheConnection")).or_else(|_| cx.connection(spec, None));
-    let format = match connection {
-        Ok(connection) => CacheFormat::from_spec(&connection),
-        Err(error) => {
-            let code = error.code().unwrap_or(codes::DTS_E_CONNECTIONNOTFOUND);
-            cx.error(spec, code, error.message());
-            return None;
-        }
-    };
-    match format {
-        Ok(format) => Some(format),
-        Err(problems) => {
-            let shown = |mut d: Diagnostic| {
-                d.message = format!("{} (connection manager of \"{}\")", d.message, spec.name);
-                d.object.clone_from(&spec.path);
-                d.with_span(spec.span)
-            };
-            cx.diagnostics.extend(problems.into_iter().map(shown));
-            None
-        }
     }
 }
 
@@ -196,21 +170,6 @@ impl Inline for Run {
         self.writing.fill(Arc::new(table));
         Ok(())
     }
-}
-
-/// What to do about `rows` rows with keys that earlier rows have: a warning, or an error if `fail` says so. SSIS has one
-/// code for both (that the error has the warning's code is unconfirmed).
-pub(crate) fn duplicates(cx: &OpenCx, rows: u64, fail: bool) -> Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let code = codes::DTS_W_TXLOOKUP_DUPLICATE_KEYS;
-    let text = format!("{} ({rows} row(s))", code.message(&[&cx.name]));
-    if fail {
-        return Err(Error::new(Owner::Data, code, text));
-    }
-    cx.events.fire(Message { severity: Severity::Warning, code, sub_component: cx.name.to_string(), text });
-    Ok(())
 }
 
 struct Lane {

@@ -13,6 +13,8 @@ pub mod derived_column;
 pub mod export_column;
 mod expression;
 mod file_column;
+pub mod fuzzy_grouping;
+pub mod fuzzy_lookup;
 pub mod import_column;
 pub mod lookup;
 pub mod merge;

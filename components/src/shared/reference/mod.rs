@@ -14,13 +14,17 @@
 mod build;
 mod index;
 mod keys;
+pub(crate) mod metadata;
 mod paged;
+pub(crate) mod query;
 
 pub(crate) use build::{Builder, Order};
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::NullBuffer;
-use dtsx_engine::diag::Result;
+use dtsx_engine::diag::{Error, Owner, Result, Severity, codes};
+use dtsx_engine::events::Message;
+use dtsx_engine::flow::OpenCx;
 use dtsx_engine::memory::Reservation;
 use dtsx_engine::types::DataType;
 use index::Index;
@@ -178,6 +182,21 @@ impl Prober {
             (Body::Paged(_), None) => Ok(Vec::new()),
         }
     }
+}
+
+/// What to do about `rows` rows with keys that earlier rows have: a warning, or an error if `fail` says so. SSIS has one
+/// code for both (that the error has the warning's code is unconfirmed).
+pub(crate) fn duplicates(cx: &OpenCx, rows: u64, fail: bool) -> Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    let code = codes::DTS_W_TXLOOKUP_DUPLICATE_KEYS;
+    let text = format!("{} ({rows} row(s))", code.message(&[&cx.name]));
+    if fail {
+        return Err(Error::new(Owner::Data, code, text));
+    }
+    cx.events.fire(Message { severity: Severity::Warning, code, sub_component: cx.name.to_string(), text });
+    Ok(())
 }
 
 /// `array` without what it does not need of the buffers that it shares.

@@ -1,12 +1,11 @@
 //! Validation: from what the package says to a [`Plan`].
 
-use super::database::DatabaseReference;
-use super::metadata;
 use super::partial::{self, Ask, AskingLookup};
 use super::run::{CachedLookup, Copied, Plan, Reference};
+use crate::connections::cache;
 use crate::db::StatementOptions;
-use crate::shared::reference::{ReferenceColumn, ReferenceSpec};
-use crate::transforms::cache_transform;
+use crate::shared::reference::query::ReferenceQuery;
+use crate::shared::reference::{ReferenceColumn, ReferenceSpec, metadata};
 use crate::transforms::one_input;
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
@@ -42,7 +41,7 @@ pub(super) fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let code = codes::DTS_E_INCORRECTCUSTOMPROPERTYVALUE;
         cx.error(spec, code, format!("{} A Cache connection manager is a full cache.", code.message(&[&"CacheType"])));
     }
-    let format = if cached { Some(cache_transform::format(spec, cx)?) } else { None };
+    let format = if cached { Some(cache::format(spec, cx)?) } else { None };
     let columns = match &format {
         Some(format) => format.spec.columns.clone(),
         None => described(spec, cx)?,
@@ -108,7 +107,7 @@ fn needed(columns: &[ReferenceColumn], keys: &[usize], plan: &mut Plan) -> Refer
 }
 
 /// The query for all reference rows.
-fn request(spec: &ComponentSpec, cx: &mut BindCx<'_>, reference: ReferenceSpec) -> Option<DatabaseReference> {
+fn request(spec: &ComponentSpec, cx: &mut BindCx<'_>, reference: ReferenceSpec) -> Option<ReferenceQuery> {
     let command = spec.properties.str("SqlCommand");
     if command.trim().is_empty() {
         let code = codes::DTS_E_PROPERTYISEMPTY;
@@ -123,13 +122,10 @@ fn request(spec: &ComponentSpec, cx: &mut BindCx<'_>, reference: ReferenceSpec) 
         }
     };
     let code_page = spec.properties.int("DefaultCodePage").and_then(|c| u32::try_from(c).ok()).unwrap_or(0);
-    Some(DatabaseReference {
-        database,
-        spec: Arc::new(reference),
-        command: command.to_owned(),
+    Some(ReferenceQuery {
         options: StatementOptions { code_page, ..StatementOptions::default() },
         fail_duplicates: spec.properties.bool("TreatDuplicateKeysAsError").unwrap_or(false),
-        locale: spec.locale,
+        ..ReferenceQuery::new(database, Arc::new(reference), command.to_owned(), spec.locale)
     })
 }
 
@@ -138,7 +134,7 @@ fn ask(
     spec: &ComponentSpec,
     cx: &mut BindCx<'_>,
     plan: &Plan,
-    mut reference: DatabaseReference,
+    mut reference: ReferenceQuery,
     cached: bool,
 ) -> Option<Ask> {
     const MEGABYTE: i64 = 1 << 20;

@@ -12,8 +12,6 @@
 //! cache (1) or none (2).
 
 mod bind;
-mod database;
-mod metadata;
 mod partial;
 mod run;
 

@@ -9,17 +9,17 @@
 //! in letter case only is asked for again. The keys that are used least go first when the cache is full; keys without a
 //! match have a part of it (NoMatchCachePercentage), and are not kept without.
 
-use super::database::DatabaseReference;
 use super::run::Plan;
 use crate::db::{Canceller, Lease, Param, StatementOptions};
 use crate::shared::reference::NONE;
+use crate::shared::reference::query::ReferenceQuery;
 use arrow::array::{ArrayRef, UInt32Array, new_null_array};
 use arrow::row::{RowConverter, SortField};
 use dtsx_engine::batch::{Batch, RowOrigin};
 use dtsx_engine::diag::{Error, Result, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::{
-    Block, Commit, Committed, Decode, Encode, Fetch, Layout, Morsel, OpenCx, Ports, Sink, Slot, Source, Stage,
+    Block, Commit, Committed, Decode, Encode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Sink, Slot, Source, Stage,
     StageEnds, Step, Waker,
 };
 use dtsx_engine::memory::Reservation;
@@ -41,7 +41,7 @@ pub(super) struct AskingLookup {
 
 /// What the thread asks.
 pub(super) struct Ask {
-    pub reference: Arc<DatabaseReference>,
+    pub reference: Arc<ReferenceQuery>,
     /// SqlCommandParam.
     pub command: String,
     /// The parameters: where the input has them, and their types.
@@ -64,6 +64,10 @@ impl Stage for AskingLookup {
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
     }
 }
 
@@ -278,7 +282,7 @@ impl Asker {
         let keys = self.keys.convert_columns(&params)?;
         let mut found = vec![NONE; batch.rows];
         let mut rows: Vec<Arc<[u8]>> = Vec::new();
-        for row in 0..batch.rows {
+        for (row, place) in found.iter_mut().enumerate() {
             self.counts.rows += 1;
             let key = keys.row(row);
             let cached = self.known.iter_mut().find_map(|known| known.get(key.as_ref()));
@@ -302,7 +306,7 @@ impl Asker {
                 }
             };
             if let Some(answer) = answer {
-                found[row] = rows.len() as u32;
+                *place = rows.len() as u32;
                 rows.push(answer);
             }
         }

@@ -1,8 +1,8 @@
 //! A Lookup whose reference rows are all at hand before the first row: probing, and where the rows go.
 
-use super::database::DatabaseReference;
 use crate::connections::cache::{CacheFormat, Reading};
 use crate::connections::cache_file;
+use crate::shared::reference::query::ReferenceQuery;
 use crate::shared::reference::{Found, NONE, Prober, Table};
 use crate::transforms::{dense, shown};
 use arrow::array::ArrayRef;
@@ -132,7 +132,7 @@ pub(super) enum Reference {
     /// A Cache connection manager.
     Cache(Arc<CacheFormat>),
     /// A query.
-    Database(Arc<DatabaseReference>),
+    Database(Arc<ReferenceQuery>),
 }
 
 /// A Lookup with a full cache, ready to run any number of times.

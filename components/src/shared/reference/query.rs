@@ -1,11 +1,9 @@
 //! Reference rows in a database: all of them before the first row, or one query a key.
 
+use super::{Builder, ReferenceSpec, Table, duplicates};
 use crate::connections::database::not_acquired;
 use crate::db::{Cursor, Database, DbError, ErrorKind, Lease, Param, RowBlock, StatementOptions, source_code};
-use crate::shared::castable;
-use crate::shared::reference::{Builder, ReferenceSpec, Table};
-use crate::shared::shown;
-use crate::transforms::cache_transform::duplicates;
+use crate::shared::{castable, shown};
 use arrow::array::ArrayRef;
 use dtsx_engine::diag::{Code, Error, Owner, Result, codes};
 use dtsx_engine::flow::OpenCx;
@@ -18,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 const BLOCKS: usize = 4;
 
 /// A query for reference rows.
-pub(super) struct DatabaseReference {
+pub(crate) struct ReferenceQuery {
     /// None at a check that asks no server.
     pub database: Option<Database>,
     /// The columns that are needed, and which of them are keys.
@@ -40,14 +38,49 @@ fn failed(code: Code, error: DbError) -> Error {
 }
 
 /// How the needed columns come: place in the cursor, type there.
-pub(super) type Delivered = Vec<(usize, DataType)>;
+pub(crate) type Delivered = Vec<(usize, DataType)>;
 
-impl DatabaseReference {
+impl ReferenceQuery {
+    /// A query for the columns of `spec`.
+    pub(crate) fn new(
+        database: Option<Database>,
+        spec: Arc<ReferenceSpec>,
+        command: String,
+        locale: u32,
+    ) -> ReferenceQuery {
+        let options = StatementOptions::default();
+        ReferenceQuery { database, spec, command, options, fail_duplicates: false, locale }
+    }
+
+    /// What the rows are.
+    pub(crate) fn spec(&self) -> &ReferenceSpec {
+        &self.spec
+    }
+
+    /// Reads every row as it comes, block by block. This waits.
+    ///
+    /// # Errors
+    /// As [`ReferenceQuery::load`].
+    pub(crate) fn read(&self, services: &Services) -> Result<Vec<Vec<ArrayRef>>> {
+        let mut session = self.lease()?;
+        let sql = session.dialect().translate(&self.command).into_owned();
+        let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETIROWSET;
+        let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| failed(query, e))?;
+        let delivered = self.deliver(cursor.as_mut())?;
+        let fetch = codes::DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER;
+        let mut blocks = Vec::new();
+        while let Some(block) = cursor.next_block().map_err(|e| failed(fetch, e))? {
+            services.cancel.check()?;
+            blocks.push(self.columns(block, &delivered)?);
+        }
+        Ok(blocks)
+    }
+
     /// A session. This waits.
     ///
     /// # Errors
     /// DTS_E_CANNOTACQUIRECONNECTIONFROMCONNECTIONMANAGER.
-    pub(super) fn lease(&self) -> Result<Lease> {
+    pub(crate) fn lease(&self) -> Result<Lease> {
         let database = self.database.as_ref();
         let database = database.ok_or_else(|| Error::internal("a lookup that was not bound to a server is run"))?;
         database.lease().map_err(|e| not_acquired(database.name(), &e))
@@ -57,7 +90,7 @@ impl DatabaseReference {
     ///
     /// # Errors
     /// What the database says; a value that is not of the type that the package tells; duplicate keys, if they are errors.
-    pub(super) fn load(self: &Arc<Self>, cx: &OpenCx) -> Result<Table> {
+    pub(crate) fn load(self: &Arc<Self>, cx: &OpenCx) -> Result<Table> {
         let mut session = self.lease()?;
         let sql = session.dialect().translate(&self.command).into_owned();
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETIROWSET;
@@ -114,7 +147,7 @@ impl DatabaseReference {
     }
 
     /// Finds the needed columns in the cursor, by name, and says which types they should have.
-    pub(super) fn deliver(&self, cursor: &mut dyn Cursor) -> Result<Delivered> {
+    pub(crate) fn deliver(&self, cursor: &mut dyn Cursor) -> Result<Delivered> {
         let there = cursor.columns();
         let find = |name: &str| {
             let exact = there.iter().position(|c| c.name == name);
@@ -141,7 +174,7 @@ impl DatabaseReference {
     ///
     /// # Errors
     /// DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER: a value that is not of its column's type.
-    pub(super) fn columns(&self, block: Box<dyn RowBlock>, delivered: &Delivered) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn columns(&self, block: Box<dyn RowBlock>, delivered: &Delivered) -> Result<Vec<ArrayRef>> {
         let code = codes::DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER;
         let rows = block.decode().map_err(|e| failed(code, e))?;
         let options = CastOptions::data_flow(self.locale);
@@ -174,8 +207,8 @@ impl DatabaseReference {
     /// The needed columns of the first row that a statement with parameters yields; None: it yields none. This waits.
     ///
     /// # Errors
-    /// What the database says, and as [`DatabaseReference::columns`].
-    pub(super) fn first(&self, session: &mut Lease, sql: &str, params: &[Param]) -> Result<Option<Vec<ArrayRef>>> {
+    /// What the database says, and as [`ReferenceQuery::columns`].
+    pub(crate) fn first(&self, session: &mut Lease, sql: &str, params: &[Param]) -> Result<Option<Vec<ArrayRef>>> {
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETPARAMIROWSET;
         let mut cursor = session.query(sql, params, &self.options).map_err(|e| failed(query, e))?;
         let delivered = self.deliver(cursor.as_mut())?;

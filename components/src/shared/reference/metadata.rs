@@ -1,6 +1,6 @@
-//! What a Lookup knows of its reference rows before it sees them: ReferenceMetadataXml.
+//! What a package tells of reference rows before they are read: ReferenceMetadataXml.
 
-use crate::shared::reference::ReferenceColumn;
+use super::ReferenceColumn;
 use dtsx_engine::types::DataType;
 
 /// The columns in `<referenceMetadata><referenceColumns><referenceColumn name dataType length precision scale codePage/>…`;
@@ -8,7 +8,7 @@ use dtsx_engine::types::DataType;
 ///
 /// # Errors
 /// What is wrong with the text.
-pub(super) fn columns(xml: &str) -> Result<Vec<ReferenceColumn>, String> {
+pub(crate) fn columns(xml: &str) -> Result<Vec<ReferenceColumn>, String> {
     if xml.trim().is_empty() {
         return Ok(Vec::new());
     }
