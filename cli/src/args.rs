@@ -1,7 +1,7 @@
 //! The arguments of `dtsx`.
 
 use crate::output::{Failure, Out, complain};
-use crate::{check, eval, explain, functions, read, run, save};
+use crate::{check, connections, eval, explain, functions, read, run, save};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dtsx::{ExitCode, OpenOptions, Package, RunOptions, Tap};
 use std::ffi::OsString;
@@ -24,6 +24,8 @@ enum Command {
     Run(RunArgs),
     /// Say whether packages load, and whether this build can run them; touches nothing but the packages
     Check(CheckArgs),
+    /// List the connection managers of a package and what they lead to; test them with --test
+    Connections(ConnectionsArgs),
     /// Print the plan of a package: containers, tasks, pipelines
     Explain(ExplainArgs),
     /// Run a package and print the rows of a DataReader destination
@@ -45,6 +47,10 @@ pub struct Settings {
     /// Connection string of the connection managers of that name
     #[arg(long, value_name = "NAME=STRING", value_parser = assignment)]
     pub connect: Vec<(String, String)>,
+    /// What stands behind connection managers and servers [default: $DTSX_CONNECTIONS, or connections.toml beside the
+    /// package or here]
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
     /// Property, variable or parameter by its path, as /Set of dtexec
     #[arg(long, value_name = "PROPERTY_PATH=VALUE", value_parser = assignment)]
     pub set: Vec<(String, String)>,
@@ -78,6 +84,9 @@ impl Settings {
         let mut package = options.open()?;
         for (name, string) in &self.connect {
             package = package.connect(name, string);
+        }
+        if let Some(file) = &self.connections {
+            package = package.connections_file(file);
         }
         for (path, value) in &self.set {
             package = package.set(path, value);
@@ -186,6 +195,22 @@ pub struct ExplainArgs {
     pub settings: Settings,
 }
 
+/// `dtsx connections`.
+#[derive(Debug, Args)]
+pub struct ConnectionsArgs {
+    /// The package
+    pub package: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a group of options")]
+    pub settings: Settings,
+    /// Open each of them, and say what answers
+    #[arg(long)]
+    pub test: bool,
+    /// text for people, json one array
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EventFormat,
+}
+
 /// `dtsx read`.
 #[derive(Debug, Args)]
 pub struct ReadArgs {
@@ -287,6 +312,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
+        Command::Connections(args) => connections::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Read(args) => read::run(args, &mut out),
         Command::Save(args) => save::run(args),

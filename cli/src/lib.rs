@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod check;
+pub mod connections;
 pub mod dtexec;
 pub mod eval;
 pub mod explain;

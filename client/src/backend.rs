@@ -7,11 +7,12 @@ use crate::execution::{MemoryUse, Outcome, RunResult, Variable};
 use crate::listen::Forward;
 use crate::package::{OpenOptions, PackageInfo};
 use crate::reader::Channel;
-use crate::report::{CheckReport, ExpressionTally, Finding, Place, Tally};
+use crate::report::{CheckReport, ConnectionReport, ExpressionTally, Finding, Place, Tally};
 use crate::settings::Settings;
 use crate::tap::{Tap, TapSink};
 use dtsx_components::catalog::{self, Catalog};
 use dtsx_components::db;
+use dtsx_components::db::{Estate, inspect};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::{ExecutableKind, PackagePlan};
 use dtsx_engine::control::{self, ExecResult, Pipelines, Registry, RunRequest, TapRequest};
@@ -273,6 +274,51 @@ pub(crate) fn explain(loaded: &Loaded, settings: &Settings) -> Result<String> {
     Ok(compile::explain(&compiled.plan, &request, &Catalog)?)
 }
 
+/// Puts the estate of the package into the services.
+fn install_estate(loaded: &Loaded, settings: &Settings, services: &Services) -> Result<()> {
+    let file = settings.connections_file.as_deref();
+    if let Some(estate) = Estate::find_file(file, path(loaded)).map_err(Error::Setting)? {
+        estate.install(services);
+    }
+    Ok(())
+}
+
+/// What stands behind the connection managers.
+pub(crate) fn connections(loaded: &Loaded, settings: &Settings, test: bool) -> Result<Vec<ConnectionReport>> {
+    let compiled = compile(loaded, settings, None);
+    let services = offline(settings)?;
+    install_estate(loaded, settings, &services)?;
+    let request = request(&compiled.plan, services.clone(), &[], &RowCounts::default());
+    let mut reports = Vec::new();
+    let (mut failed, mut seen) = (None, false);
+    control::visit_scopes(&compiled.plan, &request, &mut |_, _, cx| {
+        // The first is the package, in whose scope the expressions of connection managers are.
+        if std::mem::replace(&mut seen, true) {
+            return;
+        }
+        for connection in &compiled.plan.connections {
+            let spec = &connection.spec;
+            match cx.connections.get(if spec.id.is_empty() { &spec.name } else { &spec.id }) {
+                Ok(spec) => reports.push(reported(&spec, &services, test)),
+                Err(error) => failed = Some(error),
+            }
+        }
+    })?;
+    failed.map_or(Ok(reports), |error| Err(error.into()))
+}
+
+fn reported(spec: &ConnectionSpec, services: &Services, test: bool) -> ConnectionReport {
+    let found = inspect(spec, services, test);
+    ConnectionReport {
+        name: spec.name.clone(),
+        kind: spec.kind.clone(),
+        driver: found.driver,
+        target: found.target,
+        problem: found.problem,
+        tested: found.tested,
+    }
+}
+
 /// Writes a package as it is, or upgraded.
 pub(crate) fn save(loaded: &Loaded, path: &Path, format_version: Option<u32>) -> Result<()> {
     let format = loaded.package.format;
@@ -331,6 +377,7 @@ pub(crate) fn prepare(
         readers: Arc::new(sinks.collect::<HashMap<_, _>>()),
         ..Services::new(options)?
     };
+    install_estate(loaded, settings, &services)?;
     let counts = RowCounts::default();
     let request = request(&plan, services, &settings.taps, &counts);
     Ok(Prepared { plan, request, counts })

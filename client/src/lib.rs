@@ -46,5 +46,5 @@ pub use event::{Event, EventKind, Listener, Message, Source};
 pub use execution::{ComponentRows, Execution, MemoryUse, Outcome, PathRows, RunResult, Variable};
 pub use package::{OpenOptions, Package, PackageInfo};
 pub use reader::Reader;
-pub use report::{CheckReport, ExpressionTally, Finding, Place, Tally};
+pub use report::{CheckReport, ConnectionReport, ExpressionTally, Finding, Place, Tally};
 pub use tap::Tap;

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::event::Listener;
 use crate::execution::{Execution, Outcome};
 use crate::reader::Reader;
-use crate::report::CheckReport;
+use crate::report::{CheckReport, ConnectionReport};
 use crate::settings::Settings;
 use crate::tap::Tap;
 use dtsx_engine::run::RunOptions;
@@ -130,6 +130,13 @@ impl Package {
         self
     }
 
+    /// Reads what stands behind connection managers and servers from this file, and not from the one that is found in
+    /// `$DTSX_CONNECTIONS`, beside the package or in the working directory.
+    pub fn connections_file(mut self, path: impl Into<PathBuf>) -> Package {
+        self.settings.connections_file = Some(path.into());
+        self
+    }
+
     /// Sets a parameter: `$Package::X`, `$Project::X`; a bare name is the package's.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Package {
         self.settings.params.push((name.into(), value.into()));
@@ -174,6 +181,14 @@ impl Package {
     pub fn validate(&self, listeners: &[Arc<dyn Listener>]) -> Result<Outcome> {
         let prepared = backend::prepare(&self.loaded, &self.settings, RunOptions::default(), &[])?;
         prepared.validate(Arc::new(listeners.to_vec()))
+    }
+
+    /// What stands behind the connection managers, their expressions evaluated; `test` opens each of them.
+    ///
+    /// # Errors
+    /// A `connections.toml` that is wrong; an expression that cannot be evaluated.
+    pub fn connections(&self, test: bool) -> Result<Vec<ConnectionReport>> {
+        backend::connections(&self.loaded, &self.settings, test)
     }
 
     /// The plan, for people: containers, tasks, pipelines, columns.

@@ -122,6 +122,23 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
 }
 
+/// What stands behind a connection manager. No text in it holds a secret.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConnectionReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind: `OLEDB`, `FLATFILE` …
+    pub kind: String,
+    /// Who opens it; "" for what is no database.
+    pub driver: String,
+    /// What is opened, secrets masked.
+    pub target: String,
+    /// Why it cannot be opened, as far as that shows without asking anybody; "" if nothing is wrong.
+    pub problem: String,
+    /// What the server said of itself, or why it cannot be reached; None if it was not asked.
+    pub tested: Option<std::result::Result<String, String>>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// Everything that a caller says beside the package itself, in the order in which it was said.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
+    /// The `connections.toml` to use instead of the one that is found.
+    pub connections_file: Option<PathBuf>,
     /// Connection manager name and connection string.
     pub connects: Vec<(String, String)>,
     /// Property path and value.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The makes of servers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,7 +130,7 @@ impl Database {
         let (port, name) = (self.server.port, &self.name);
         match self.server.make {
             Make::Postgres => format!(
-                "Driver=PostgreSQL Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=postgres;Pwd=planted-secret"
+                "Driver=PostgreSQL Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=postgres;Pwd=planted-secret;UseDeclareFetch=1"
             ),
             Make::MariaDb => {
                 format!("Driver=MariaDB Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=tester;Pwd=")
@@ -195,10 +195,20 @@ fn start(make: Make) -> Result<Server, String> {
     if let Some(port) = known.filter(|port| answers(*port)) {
         return Ok(Server { make, folder, port, _in_use: in_use });
     }
+    // What failed a moment ago fails again: the other tests need not wait for it.
+    let failed = folder.join("failed");
+    let age = fs::metadata(&failed).and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+    if age.is_some_and(|age| age < Duration::from_secs(120)) {
+        return Err(fs::read_to_string(&failed).unwrap_or_default());
+    }
     let free = free_port()?;
-    match make {
-        Make::Postgres => begin_postgres(&folder, free)?,
-        Make::MariaDb => begin_mariadb(&folder, free)?,
+    let begun = match make {
+        Make::Postgres => begin_postgres(&folder, free),
+        Make::MariaDb => begin_mariadb(&folder, free),
+    };
+    if let Err(reason) = begun {
+        let _ = fs::write(&failed, &reason);
+        return Err(reason);
     }
     fs::write(&port, free.to_string()).map_err(|e| e.to_string())?;
     Ok(Server { make, folder, port: free, _in_use: in_use })
@@ -305,7 +315,8 @@ fn begin_mariadb(folder: &Path, port: u16) -> Result<(), String> {
         .arg(format!("--datadir={}", data.display()))
         .current_dir("/"))?;
     let init = data.join("init.sql");
-    let users = "CREATE USER tester@'%'; GRANT ALL PRIVILEGES ON *.* TO tester@'%' WITH GRANT OPTION;\n";
+    // One statement a line, as the server wants it.
+    let users = "CREATE USER tester@'%';\nGRANT ALL PRIVILEGES ON *.* TO tester@'%' WITH GRANT OPTION;\n";
     fs::write(&init, users).map_err(|e| e.to_string())?;
     run(Command::new("chmod").args(["644", &init.to_string_lossy()]))?;
     let mut command = as_user("mysql", &server);

@@ -84,6 +84,13 @@ impl Pairs {
         self.0.push((key.to_owned(), value.into()));
     }
 
+    /// Changes the value of a key where it stands.
+    pub(crate) fn set_in_place(&mut self, key: &str, value: String) {
+        if let Some((_, old)) = self.0.iter_mut().find(|(k, _)| normal(k) == normal(key)) {
+            *old = value;
+        }
+    }
+
     /// Removes the pairs of these keys.
     pub fn remove(&mut self, keys: &[&str]) {
         self.0.retain(|(k, _)| !keys.iter().any(|key| normal(key) == normal(k)));

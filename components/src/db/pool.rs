@@ -5,6 +5,7 @@
 //! (DBPROP_MULTIPLECONNECTIONS), unless a transaction is open on it: then it has to wait.
 
 use super::error::{DbError, ErrorKind, Outcome};
+use super::estate::Estate;
 use super::resolve::Target;
 use super::secret::scrub;
 use super::session::{Session, StatementOptions};
@@ -130,7 +131,8 @@ impl Database {
     /// # Errors
     /// There is no driver for it, or something is missing from its connection string.
     pub fn of(spec: &ConnectionSpec, services: &Services) -> Outcome<Database> {
-        let target = Target::of(spec, &services.paths)?;
+        let estate = Estate::of(services);
+        let target = Target::of(spec, &estate, &services.paths)?;
         let retain = spec.properties.bool("RetainSameConnection").unwrap_or(false);
         let owner = if retain { spec.id.as_str() } else { "" };
         let key = format!("{}\n{owner}\n{}\n{}", target.driver.name(), target.address.reveal(), target.init.join("\n"));

@@ -1,11 +1,27 @@
 //! From a connection manager to what is opened: a [`Target`].
+//!
+//! A connection string may come in any of these forms, whatever the manager's kind says:
+//!
+//! | form | opened by |
+//! |---|---|
+//! | `sqlite:PATH`, `Driver=SQLite3;Database=PATH` | the SQLite inside this program |
+//! | `postgres://user:password@host:port/database?option=value` | the PostgreSQL protocol |
+//! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; PostgreSQL's own protocol where it can do the same |
+//! | `Provider=SQLNCLI11;Data Source=…;…` (OLE DB) | ODBC, translated for the driver that is installed (`providers`) |
+//! | `Data Source=…;Initial Catalog=…;…` (ADO.NET) | the same |
+//!
+//! What a `connections.toml` says of the manager or of its server comes first (`estate`), and an override by
+//! `--connect` before that.
 
 use super::connection_string::Pairs;
 use super::dialect::{Dialect, Family};
 use super::error::{DbError, ErrorKind, Outcome};
-use super::secret::Secret;
+use super::estate::Estate;
+use super::providers;
+use super::secret::{MASK, Secret};
 use super::session::Driver;
 use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::props::Origin;
 use dtsx_engine::run::PathMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -36,48 +52,251 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Keys that an ODBC string of SQLite's driver may have for the embedded SQLite to do the same.
+const SQLITE_KEYS: [&str; 8] =
+    ["Driver", "Database", "Timeout", "SyncPragma", "JournalMode", "NoTXN", "StepAPI", "LongNames"];
+
 impl Target {
     /// The dialect that the string promises; a session knows better.
     pub fn dialect(&self) -> Dialect {
         Dialect::of(self.family)
     }
 
+    fn new(driver: &'static dyn Driver, family: Family, address: Secret, shown: String) -> Target {
+        Target { driver, family, address, shown, secrets: Vec::new(), connect_timeout: None, init: Vec::new() }
+    }
+
     /// An SQLite database file.
     pub fn sqlite(path: PathBuf) -> Target {
         let shown = format!("sqlite:{}", path.display());
-        Target {
-            driver: &super::sqlite::SqliteDriver,
-            family: Family::Sqlite,
-            address: Secret::new(path.to_string_lossy()),
-            shown,
-            secrets: Vec::new(),
-            connect_timeout: None,
-            init: Vec::new(),
-        }
+        Target::new(&super::sqlite::SqliteDriver, Family::Sqlite, Secret::new(path.to_string_lossy()), shown)
+    }
+
+    /// What the protocol of PostgreSQL opens.
+    pub(super) fn postgres(pairs: &Pairs) -> Target {
+        let address = Secret::new(pairs.odbc());
+        let target = Target::new(&super::postgres::PostgresDriver, Family::Postgres, address, pairs.masked());
+        Target { secrets: pairs.secrets(), ..target }
+    }
+
+    /// What an ODBC driver opens.
+    pub(super) fn odbc(pairs: &Pairs, family: Family) -> Target {
+        let address = Secret::new(pairs.odbc());
+        let target = Target::new(&super::odbc::OdbcDriver, family, address, pairs.masked());
+        Target { secrets: pairs.secrets(), ..target }
     }
 
     /// What a connection manager asks for.
     ///
     /// # Errors
     /// There is no driver for it, or something is missing from its connection string.
-    pub fn of(spec: &ConnectionSpec, paths: &PathMap) -> Outcome<Target> {
+    pub fn of(spec: &ConnectionSpec, estate: &Estate, paths: &PathMap) -> Outcome<Target> {
+        let string = spec.properties.get("ConnectionString");
+        let overridden = string.is_some_and(|p| p.origin == Origin::Override);
         let text = spec.connection_string().trim();
+        let entry = if overridden { None } else { estate.find(&spec.name, &Pairs::parse(text)) };
+        let (text, entry) = match &entry {
+            Some(entry) => (entry.connection_string(text), Some(entry)),
+            None => (text.to_owned(), None),
+        };
+        let password = spec.properties.text("Password").filter(|p| !p.is_empty());
+        let mut target = Target::parse(&text, &spec.name, password, paths)?;
+        if let Some(entry) = entry {
+            target.init.extend(entry.init.iter().cloned());
+            target.connect_timeout = entry.connect_timeout.or(target.connect_timeout);
+            target.secrets.extend(entry.secrets());
+        }
+        Ok(target)
+    }
+
+    /// What a connection string stands for. `password` is what the package stores beside it; `name` is the manager's.
+    ///
+    /// # Errors
+    /// As [`Target::of`].
+    pub fn parse(text: &str, name: &str, password: Option<&str>, paths: &PathMap) -> Outcome<Target> {
         if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
             return Ok(Target::sqlite(sqlite_path(path, paths)));
         }
-        let pairs = Pairs::parse(text);
-        if pairs.filled(&["Driver"]).is_some_and(|d| Dialect::family_of(d) == Family::Sqlite)
+        if let Some(target) = url(text)? {
+            return Ok(target);
+        }
+        let mut pairs = Pairs::parse(text);
+        if pairs.is_empty() {
+            let what = if text.is_empty() {
+                "has no connection string".to_owned()
+            } else {
+                "has a connection string that is none".to_owned()
+            };
+            let advice = format!("give one with --connect '{name}=…' or in connections.toml");
+            return Err(DbError::new(ErrorKind::Connect, format!("the connection \"{name}\" {what}: {advice}")));
+        }
+        if let Some(password) = password.filter(|_| pairs.filled(&["Password", "PWD"]).is_none()) {
+            pairs.set("Password", password);
+        }
+        let driver = pairs.filled(&["Driver"]).map(Dialect::family_of);
+        if driver == Some(Family::Sqlite)
             && let Some(path) = pairs.filled(&["Database"])
+            && pairs.iter().all(|(key, _)| SQLITE_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)))
         {
             return Ok(Target::sqlite(sqlite_path(path, paths)));
         }
-        Err(DbError::new(
-            ErrorKind::NoDriver,
-            format!("there is no driver for the connection \"{}\" ({})", spec.name, pairs.masked()),
-        ))
+        let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "LoginTimeout"]);
+        let timeout = timeout.and_then(|t| t.trim().parse().ok()).filter(|s| *s > 0).map(Duration::from_secs);
+        let mut target = providers::target(&pairs, name, paths)?;
+        target.connect_timeout = target.connect_timeout.or(timeout);
+        Ok(target)
     }
 }
 
 fn sqlite_path(path: &str, paths: &PathMap) -> PathBuf {
     if path == ":memory:" { PathBuf::from(path) } else { paths.resolve(path) }
+}
+
+/// The parts of `scheme://user:password@host:port/database?key=value&…`.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Url {
+    pub(super) user: String,
+    pub(super) password: Secret,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) database: String,
+    pub(super) options: Vec<(String, String)>,
+}
+
+impl Url {
+    /// Reads what follows `scheme://`.
+    pub(super) fn parse(rest: &str) -> Option<Url> {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !host.ends_with(':') => (host, Some(port.parse().ok()?)),
+            _ => (place, None),
+        };
+        let options = query.split('&').filter(|o| !o.is_empty()).map(|o| {
+            let (key, value) = o.split_once('=').unwrap_or((o, ""));
+            (decoded(key), decoded(value))
+        });
+        Some(Url {
+            user: decoded(user),
+            password: Secret::new(decoded(password)),
+            host: decoded(host.trim_start_matches('[').trim_end_matches(']')),
+            port,
+            database: decoded(database),
+            options: options.collect(),
+        })
+    }
+
+    fn shown(&self, scheme: &str) -> String {
+        let login = match (self.user.as_str(), self.password.reveal()) {
+            ("", _) => String::new(),
+            (user, "") => format!("{user}@"),
+            (user, _) => format!("{user}:{MASK}@"),
+        };
+        let port = self.port.map(|p| format!(":{p}")).unwrap_or_default();
+        format!("{scheme}://{login}{}{port}/{}", self.host, self.database)
+    }
+}
+
+/// `%41` → `A`.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+        match hex.filter(|_| byte == b'%') {
+            Some(value) => {
+                out.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What a URL stands for; None if the text is none.
+fn url(text: &str) -> Outcome<Option<Target>> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
+    let scheme = scheme.to_ascii_lowercase();
+    let url = || Url::parse(rest).ok_or_else(|| DbError::new(ErrorKind::Connect, "the port of the URL is no number"));
+    let target = match scheme.as_str() {
+        "postgres" | "postgresql" => {
+            let url = url()?;
+            let mut pairs = Pairs::default();
+            pairs.set("Driver", "PostgreSQL Unicode");
+            for (key, value) in [("Server", &url.host), ("Database", &url.database), ("Uid", &url.user)] {
+                if !value.is_empty() {
+                    pairs.set(key, value.as_str());
+                }
+            }
+            if let Some(port) = url.port {
+                pairs.set("Port", port.to_string());
+            }
+            if !url.password.reveal().is_empty() {
+                pairs.set("Pwd", url.password.reveal());
+            }
+            for (key, value) in &url.options {
+                pairs.set(key, value.as_str());
+            }
+            Target { shown: url.shown("postgres"), ..providers::odbc(pairs)? }
+        }
+        "mysql" | "mariadb" => {
+            let url = url()?;
+            let mut pairs = Pairs::default();
+            pairs.set("Driver", "MariaDB Unicode");
+            pairs.set("Server", url.host.as_str());
+            pairs.set("Port", url.port.unwrap_or(3306).to_string());
+            pairs.set("Database", url.database.as_str());
+            pairs.set("Uid", url.user.as_str());
+            pairs.set("Pwd", url.password.reveal());
+            for (key, value) in &url.options {
+                pairs.set(key, value.as_str());
+            }
+            Target { shown: url.shown("mariadb"), ..providers::odbc(pairs)? }
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let url = Url::parse("me:p%40ss@db.example:5433/stage?sslmode=require").unwrap();
+        assert_eq!((url.user.as_str(), url.password.reveal(), url.host.as_str()), ("me", "p@ss", "db.example"));
+        assert_eq!((url.port, url.database.as_str()), (Some(5433), "stage"));
+        assert_eq!(url.options, [("sslmode".to_owned(), "require".to_owned())]);
+        assert_eq!(url.shown("postgres"), format!("postgres://me:{MASK}@db.example:5433/stage"));
+        assert!(Url::parse("host:x/db").is_none());
+        assert_eq!(Url::parse("/tmp").unwrap().database, "tmp");
+    }
+
+    #[test]
+    fn sqlite_needs_no_driver() {
+        let paths = PathMap::default();
+        for text in [
+            "sqlite:/a/b.db",
+            "sqlite:///a/b.db",
+            "Driver=SQLite3;Database=/a/b.db",
+            "driver={SQLite};database=/a/b.db;Timeout=5",
+        ] {
+            let target = Target::parse(text, "Db", None, &paths).unwrap();
+            assert_eq!((target.driver.name(), target.address.reveal()), ("SQLite", "/a/b.db"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_string_says_what_to_give() {
+        let error = Target::parse("", "Stage", None, &PathMap::default()).unwrap_err();
+        assert!(error.message.contains("--connect 'Stage=…'"), "{error}");
+    }
 }

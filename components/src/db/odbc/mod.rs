@@ -1,0 +1,226 @@
+//! Databases behind ODBC: what is installed on this machine, by the driver manager that this program carries.
+//!
+//! `ffi` holds handles and memory, `types` the forms of values, `reader` fetches blocks of rows, `writer` binds parameters.
+
+mod ffi;
+pub(super) mod installed;
+mod reader;
+mod types;
+mod writer;
+
+use super::connection_string::Pairs;
+use super::dialect::{Dialect, Family};
+use super::error::{DbError, ErrorKind, Outcome};
+use super::resolve::Target;
+use super::rows::Rows;
+use super::session::{
+    Canceller, ColumnInfo, Cursor, Driver, Executed, LoadColumn, LoadOptions, Loader, Param, Relation, RowFailure,
+    Session, StatementOptions,
+};
+use super::table_name::TableName;
+use dtsx_engine::types::DataType;
+use ffi::{Connection, Statement, Working};
+use odbc_sys::InfoType;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Opens databases through ODBC drivers.
+pub struct OdbcDriver;
+
+impl Driver for OdbcDriver {
+    fn name(&self) -> &'static str {
+        "ODBC"
+    }
+
+    fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
+        let environment = ffi::environment()?;
+        // The driver by its library, where odbcinst.ini does not say in which folder that is.
+        let mut pairs = Pairs::parse(target.address.reveal());
+        if let Some(library) = pairs.get(&["Driver"]).and_then(installed::library) {
+            pairs.set_in_place("Driver", library);
+        }
+        let string = &pairs.odbc();
+        let connection = Connection::open(environment, string, &target.secrets, target.connect_timeout)?;
+        let server = connection.info_text(InfoType::DbmsName).unwrap_or_default();
+        let family = match Dialect::family_of(&server) {
+            Family::Other => target.family,
+            known => known,
+        };
+        let mut dialect = Dialect::of(family);
+        if family == Family::Other
+            && let Some(quote) = connection.info_text(InfoType::IdentifierQuoteChar).and_then(|q| q.chars().next())
+            && quote != ' '
+        {
+            dialect.quotes = (quote, quote);
+        }
+        Ok(Box::new(OdbcSession {
+            connection,
+            working: Working::default(),
+            dialect,
+            in_transaction: false,
+            cancelled: Arc::new(AtomicBool::new(false)),
+            prepared: None,
+        }))
+    }
+}
+
+struct OdbcSession {
+    connection: Arc<Connection>,
+    working: Working,
+    dialect: Dialect,
+    in_transaction: bool,
+    cancelled: Arc<AtomicBool>,
+    /// The statement that was prepared last, and its text: statements that run once for each row are prepared once.
+    prepared: Option<(String, Statement)>,
+}
+
+impl OdbcSession {
+    fn alive(&self) -> Outcome<()> {
+        match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(DbError::new(ErrorKind::Cancelled, "interrupted")),
+            false => Ok(()),
+        }
+    }
+
+    /// What a failure is: one that comes because of an interruption is that.
+    fn told<T>(&self, result: Outcome<T>) -> Outcome<T> {
+        told(&self.cancelled, result)
+    }
+
+    fn statement(&self, options: &StatementOptions) -> Outcome<Statement> {
+        self.alive()?;
+        let statement = Statement::new(&self.connection, &self.working)?;
+        statement.set_timeout(options.timeout);
+        Ok(statement)
+    }
+
+    /// The statement of that text, prepared; the one of last time if it is the same.
+    fn prepare(&mut self, sql: &str, options: &StatementOptions) -> Outcome<&mut Statement> {
+        self.alive()?;
+        if self.prepared.as_ref().is_none_or(|(known, _)| known != sql) {
+            self.prepared = None;
+            let mut statement = self.statement(options)?;
+            statement.prepare(sql)?;
+            self.prepared = Some((sql.to_owned(), statement));
+        }
+        match &mut self.prepared {
+            Some((_, statement)) => {
+                statement.working();
+                Ok(statement)
+            }
+            None => Err(DbError::new(ErrorKind::Other, "no statement was prepared")),
+        }
+    }
+}
+
+fn told<T>(cancelled: &AtomicBool, result: Outcome<T>) -> Outcome<T> {
+    result.map_err(|error| match cancelled.load(Ordering::Relaxed) {
+        true => DbError { kind: ErrorKind::Cancelled, ..error },
+        false => error,
+    })
+}
+
+impl Session for OdbcSession {
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn server(&mut self) -> String {
+        let name = self.connection.info_text(InfoType::DbmsName).unwrap_or_default();
+        let version = self.connection.info_text(InfoType::DbmsVer).unwrap_or_default();
+        let driver = self.connection.info_text(InfoType::DriverName).unwrap_or_default();
+        format!("{name} {version} ({driver})")
+    }
+
+    fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
+        let mut statement = self.statement(options)?;
+        let done = writer::execute(&mut statement, sql, params);
+        self.told(done)
+    }
+
+    fn execute_rows(
+        &mut self,
+        sql: &str,
+        rows: &Rows,
+        types: &[DataType],
+        options: &StatementOptions,
+    ) -> Outcome<Vec<RowFailure>> {
+        let done = writer::execute_rows(self, sql, rows, types, options);
+        self.told(done)
+    }
+
+    fn query<'s>(
+        &'s mut self,
+        sql: &str,
+        params: &[Param],
+        options: &StatementOptions,
+    ) -> Outcome<Box<dyn Cursor + 's>> {
+        let mut statement = self.statement(options)?;
+        let run = writer::run(&mut statement, sql, params);
+        self.told(run)?;
+        // Some servers end an interrupted statement as if it had come to its end.
+        self.alive()?;
+        let cursor = reader::OdbcCursor::open(statement, params, options, self.cancelled.clone());
+        Ok(Box::new(self.told(cursor)?))
+    }
+
+    fn describe(&mut self, relation: &Relation<'_>) -> Outcome<Vec<ColumnInfo>> {
+        let mut statement = self.statement(&StatementOptions::default())?;
+        let described = match relation {
+            Relation::Table(table) => {
+                let sql = format!("{} WHERE 1 = 0", self.dialect.select_all(table));
+                statement.execute_direct(&sql).and_then(|_| reader::describe(&mut statement))
+            }
+            Relation::Query(sql) => statement.prepare(sql).and_then(|()| reader::describe(&mut statement)),
+        };
+        self.told(described)
+    }
+
+    fn loader<'s>(
+        &'s mut self,
+        table: &TableName,
+        columns: &[LoadColumn],
+        options: &LoadOptions,
+    ) -> Outcome<Box<dyn Loader + 's>> {
+        self.alive()?;
+        Ok(Box::new(writer::OdbcLoader::open(self, table, columns, options)))
+    }
+
+    fn begin(&mut self) -> Outcome<()> {
+        self.alive()?;
+        self.connection.set_autocommit(false)?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Outcome<()> {
+        self.prepared = None;
+        self.connection.end(true)?;
+        self.in_transaction = false;
+        self.connection.set_autocommit(true)
+    }
+
+    fn rollback(&mut self) -> Outcome<()> {
+        self.prepared = None;
+        self.connection.end(false)?;
+        self.in_transaction = false;
+        self.connection.set_autocommit(true)
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    fn canceller(&self) -> Canceller {
+        let (working, cancelled) = (self.working.clone(), self.cancelled.clone());
+        Canceller::new(move || {
+            cancelled.store(true, Ordering::Relaxed);
+            working.cancel();
+        })
+    }
+
+    fn reset(&mut self) -> bool {
+        self.prepared = None;
+        !self.in_transaction && self.dialect.family == Family::SqlServer && self.connection.reset()
+    }
+}

@@ -1,0 +1,234 @@
+//! PostgreSQL by its own protocol: statements and rows in binary form, bulk loads by COPY.
+//!
+//! `wire` is the connection, `types` the binary form, `statements` what a session runs, `load` the bulk load. A block of
+//! rows is the messages as they came; a lane decodes them, and texts stay where they are, as views into the block.
+
+mod load;
+mod statements;
+mod types;
+mod wire;
+
+use super::connection_string::Pairs;
+use super::dialect::{Dialect, Family};
+use super::error::{DbError, ErrorKind, Outcome};
+use super::resolve::Target;
+use super::rows::Rows;
+use super::session::{
+    Canceller, ColumnInfo, Cursor, Driver, Executed, LoadColumn, LoadOptions, Loader, Param, Relation, RowFailure,
+    Session, StatementOptions,
+};
+use super::table_name::TableName;
+use dtsx_engine::types::DataType;
+use std::sync::atomic::Ordering;
+use wire::{Address, Wire};
+
+/// Opens PostgreSQL databases.
+pub struct PostgresDriver;
+
+/// Keys of an ODBC string for PostgreSQL with which the protocol does the same as the driver.
+const KEYS: [&str; 14] = [
+    "Driver",
+    "Server",
+    "Servername",
+    "Host",
+    "Port",
+    "Database",
+    "Dbname",
+    "UID",
+    "User",
+    "Username",
+    "User ID",
+    "PWD",
+    "Password",
+    "SSLmode",
+];
+
+/// Whether everything that a string says can be done here. Encryption cannot: then the ODBC driver is asked.
+pub(super) fn understands(pairs: &Pairs) -> bool {
+    let plain = |mode: &str| ["", "disable", "allow", "prefer"].contains(&mode.trim().to_ascii_lowercase().as_str());
+    pairs.iter().all(|(key, _)| KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)))
+        && pairs.get(&["SSLmode"]).is_none_or(plain)
+}
+
+fn address(pairs: &Pairs) -> Address {
+    let text = |keys: &[&str], default: &str| pairs.filled(keys).unwrap_or(default).trim().to_owned();
+    let user = text(&["UID", "User", "Username", "User ID"], "postgres");
+    Address {
+        host: text(&["Server", "Servername", "Host"], "localhost"),
+        port: pairs.filled(&["Port"]).and_then(|p| p.trim().parse().ok()).unwrap_or(5432),
+        database: text(&["Database", "Dbname"], &user),
+        password: pairs.get(&["PWD", "Password"]).unwrap_or("").to_owned(),
+        user,
+    }
+}
+
+impl Driver for PostgresDriver {
+    fn name(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
+    fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
+        let wire = Wire::open(&address(&Pairs::parse(target.address.reveal())), target.connect_timeout)?;
+        let dialect = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
+        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, timeout: None }))
+    }
+}
+
+struct PostgresSession {
+    wire: Wire,
+    dialect: Dialect,
+    /// The text of the statement that is prepared under the name [`statements::NAME`].
+    prepared: Option<String>,
+    /// The statement_timeout that is set.
+    timeout: Option<std::time::Duration>,
+}
+
+/// What an ErrorResponse says.
+fn failure(body: &[u8]) -> DbError {
+    let (mut state, mut message, mut detail) = (String::new(), String::new(), String::new());
+    for field in body.split(|b| *b == 0).filter(|f| !f.is_empty()) {
+        let text = String::from_utf8_lossy(&field[1..]).into_owned();
+        match field[0] {
+            b'C' => state = text,
+            b'M' => message = text,
+            b'D' => detail = text,
+            _ => {}
+        }
+    }
+    if !detail.is_empty() {
+        message = format!("{message} ({detail})");
+    }
+    let kind = match state.as_str() {
+        "42P01" | "3F000" => ErrorKind::NoTable,
+        "57014" => ErrorKind::Cancelled,
+        "57P01" | "57P02" | "57P03" => ErrorKind::Lost,
+        "40001" | "40P01" | "55P03" => ErrorKind::Busy,
+        "0A000" => ErrorKind::Unsupported,
+        "3D000" => ErrorKind::Connect,
+        s if s.starts_with("08") => ErrorKind::Lost,
+        s if s.starts_with("28") => ErrorKind::Connect,
+        s if s.starts_with("23") => ErrorKind::Constraint,
+        s if s.starts_with("22") => ErrorKind::Value,
+        s if s.starts_with("42") => ErrorKind::Statement,
+        _ => ErrorKind::Other,
+    };
+    DbError { state, source: "PostgreSQL".into(), ..DbError::new(kind, message) }
+}
+
+impl PostgresSession {
+    fn alive(&self) -> Outcome<()> {
+        match self.wire.interrupter.cancelled.load(Ordering::Relaxed) {
+            true => Err(DbError::new(ErrorKind::Cancelled, "interrupted")),
+            false => Ok(()),
+        }
+    }
+
+    /// What a failure is: the server says the same of a timeout and of an interruption.
+    fn told(&self, error: DbError) -> DbError {
+        let cancelled = self.wire.interrupter.cancelled.load(Ordering::Relaxed);
+        let kind = match error.kind {
+            _ if cancelled => ErrorKind::Cancelled,
+            ErrorKind::Cancelled => ErrorKind::Timeout,
+            kind => kind,
+        };
+        DbError { kind, ..error }
+    }
+}
+
+impl Session for PostgresSession {
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn server(&mut self) -> String {
+        format!("PostgreSQL {}", self.wire.version)
+    }
+
+    fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
+        self.alive()?;
+        let done = self.set_timeout(options.timeout).and_then(|()| self.run(sql, params));
+        done.map_err(|e| self.told(e))
+    }
+
+    fn execute_rows(
+        &mut self,
+        sql: &str,
+        rows: &Rows,
+        types: &[DataType],
+        options: &StatementOptions,
+    ) -> Outcome<Vec<RowFailure>> {
+        self.alive()?;
+        let done = self.set_timeout(options.timeout).and_then(|()| self.run_rows(sql, rows, types));
+        done.map_err(|e| self.told(e))
+    }
+
+    fn query<'s>(
+        &'s mut self,
+        sql: &str,
+        params: &[Param],
+        options: &StatementOptions,
+    ) -> Outcome<Box<dyn Cursor + 's>> {
+        self.alive()?;
+        match self.set_timeout(options.timeout).and_then(|()| self.begin_query(sql, params)) {
+            Ok(columns) => Ok(Box::new(statements::PostgresCursor::new(self, columns, options))),
+            Err(error) => Err(self.told(error)),
+        }
+    }
+
+    fn describe(&mut self, relation: &Relation<'_>) -> Outcome<Vec<ColumnInfo>> {
+        self.alive()?;
+        let described = match relation {
+            Relation::Table(table) => self.describe_table(table),
+            Relation::Query(sql) => self.describe_query(sql),
+        };
+        described.map_err(|e| self.told(e))
+    }
+
+    fn loader<'s>(
+        &'s mut self,
+        table: &TableName,
+        columns: &[LoadColumn],
+        options: &LoadOptions,
+    ) -> Outcome<Box<dyn Loader + 's>> {
+        self.alive()?;
+        let known = self.describe_table(table).map_err(|e| self.told(e))?;
+        Ok(Box::new(load::PostgresLoader::open(self, table, columns, &known, options)))
+    }
+
+    fn begin(&mut self) -> Outcome<()> {
+        self.alive()?;
+        self.simple("BEGIN").map(drop)
+    }
+
+    fn commit(&mut self) -> Outcome<()> {
+        // A transaction that failed is rolled back by COMMIT, which says so and is no error there.
+        let failed = self.wire.status == b'E';
+        self.simple("COMMIT")?;
+        match failed {
+            true => Err(DbError::new(ErrorKind::Other, "the transaction had failed and was rolled back")),
+            false => Ok(()),
+        }
+    }
+
+    fn rollback(&mut self) -> Outcome<()> {
+        self.simple("ROLLBACK").map(drop)
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.wire.status != b'I'
+    }
+
+    fn canceller(&self) -> Canceller {
+        let interrupter = self.wire.interrupter.clone();
+        Canceller::new(move || {
+            interrupter.cancelled.store(true, Ordering::Relaxed);
+            interrupter.interrupt();
+        })
+    }
+
+    fn reset(&mut self) -> bool {
+        self.prepared = None;
+        self.timeout = None;
+        self.simple("DISCARD ALL").is_ok()
+    }
+}

@@ -1,0 +1,539 @@
+//! Statements: run at once, run for each row, or run for the rows that they yield.
+
+use super::types::{self, Column};
+use super::{PostgresSession, failure};
+use crate::db::cells::{self, Cell, Cells};
+use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::rows::{RowBlock, Rows};
+use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, RowFailure, Session, StatementOptions};
+use crate::db::table_name::TableName;
+use bytes::{BufMut, BytesMut};
+use dtsx_engine::types::{DataType, Value};
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name under which a statement is prepared that runs once for each row.
+pub(super) const NAME: &str = "dtsx";
+/// Rows whose statements are sent before an answer is read.
+const PIPELINE: usize = 256;
+
+fn unsent(error: &io::Error) -> DbError {
+    DbError::new(ErrorKind::Statement, format!("the statement cannot be sent: {error}"))
+}
+
+/// A value in the text form that the server reads as whatever type stands in the place; None: NULL.
+pub(super) fn text_of(cell: &Cell<'_>, out: &mut Vec<u8>) -> Option<()> {
+    match cell {
+        Cell::Null => return None,
+        Cell::Bool(v) => out.push(if *v { b't' } else { b'f' }),
+        Cell::Int(v) => out.extend_from_slice(itoa::Buffer::new().format(*v).as_bytes()),
+        Cell::UInt(v) => out.extend_from_slice(itoa::Buffer::new().format(*v).as_bytes()),
+        Cell::Real(v) if v.is_finite() => out.extend_from_slice(ryu::Buffer::new().format_finite(*v).as_bytes()),
+        Cell::Real(v) => out.extend_from_slice(if v.is_nan() {
+            b"NaN"
+        } else if *v > 0.0 {
+            b"Infinity"
+        } else {
+            b"-Infinity"
+        }),
+        Cell::Decimal(v, scale) => {
+            let mut text = String::new();
+            cells::decimal_text(*v, *scale, &mut text);
+            out.extend_from_slice(text.as_bytes());
+        }
+        // The server knows no NUL in texts; SSIS's strings end at one.
+        Cell::Text(text) => out.extend_from_slice(text.split('\0').next().unwrap_or("").as_bytes()),
+        Cell::Bytes(bytes) => {
+            out.extend_from_slice(b"\\x");
+            bytes.iter().for_each(|b| out.extend_from_slice(&[hex(b >> 4), hex(b & 15)]));
+        }
+        other => out.extend_from_slice(cells::iso_text(other).unwrap_or_default().as_bytes()),
+    }
+    Some(())
+}
+
+fn hex(digit: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(digit & 15)]
+}
+
+/// `?` and `@name` as `$1`, `$2` …, and which parameter stands for each number. Literals, comments and quoted names are
+/// left alone; a statement that has `$1` already is, too.
+pub(super) fn numbered(sql: &str, params: &[Param]) -> (String, Vec<usize>) {
+    let names: Vec<&str> = params.iter().map(|p| p.name.as_deref().unwrap_or("").trim_start_matches('@')).collect();
+    let (mut out, mut order, mut rest, mut places) = (String::with_capacity(sql.len() + 8), Vec::new(), sql, 0);
+    while let Some(c) = rest.chars().next() {
+        let mut length = c.len_utf8();
+        match c {
+            '\'' | '"' => length = rest[1..].find(c).map_or(rest.len(), |at| at + 2),
+            '-' if rest.starts_with("--") => length = rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => length = rest.find("*/").map_or(rest.len(), |at| at + 2),
+            '?' => {
+                order.push(places);
+                places += 1;
+                out.push_str(&format!("${}", order.len()));
+                rest = &rest[1..];
+                continue;
+            }
+            '@' => {
+                let end = rest[1..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(rest.len(), |at| at + 1);
+                let name = &rest[1..end];
+                if let Some(at) = names.iter().position(|n| !n.is_empty() && n.eq_ignore_ascii_case(name)) {
+                    let number = order.iter().position(|known| *known == at).unwrap_or_else(|| {
+                        order.push(at);
+                        order.len() - 1
+                    });
+                    out.push_str(&format!("${}", number + 1));
+                    rest = &rest[end..];
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    if order.is_empty() {
+        order = (0..params.len()).collect();
+    }
+    (out, order)
+}
+
+/// The columns of a RowDescription.
+fn described(body: &[u8]) -> Vec<(ColumnInfo, Column)> {
+    let count = body.get(..2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
+    let (mut at, mut columns) = (2, Vec::with_capacity(count.into()));
+    for _ in 0..count {
+        let Some(end) = body.get(at..).and_then(|rest| rest.iter().position(|b| *b == 0)) else { break };
+        let name = String::from_utf8_lossy(&body[at..at + end]).into_owned();
+        let Some(rest) = body.get(at + end + 1..at + end + 19) else { break };
+        let oid = u32::from_be_bytes([rest[6], rest[7], rest[8], rest[9]]);
+        let modifier = i32::from_be_bytes([rest[12], rest[13], rest[14], rest[15]]);
+        let column = types::column(oid, modifier);
+        let native = if column.binary { String::new() } else { format!("type {oid}") };
+        columns.push((ColumnInfo { native, ..ColumnInfo::new(name, column.data_type) }, column));
+        at += end + 19;
+    }
+    columns
+}
+
+/// The rows that a CommandComplete tells of: the last number of its tag.
+fn affected(body: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(body);
+    text.trim_end_matches('\0').rsplit(' ').next()?.parse().ok()
+}
+
+fn outputs(params: &[Param]) -> Outcome<()> {
+    match params.iter().find(|p| p.direction != Direction::Input) {
+        Some(param) => {
+            let name = param.name.as_deref().unwrap_or("?");
+            Err(DbError::unsupported(format!("the parameter {name} is an output, which PostgreSQL gives as a row")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes a Bind with values in text form.
+fn bind(out: &mut BytesMut, statement: &str, cells: &[Cell<'_>], formats: &[i16]) -> Outcome<()> {
+    let mut scratch = Vec::new();
+    let write = |cell: &Cell<'_>, buffer: &mut BytesMut| {
+        scratch.clear();
+        Ok(match text_of(cell, &mut scratch) {
+            Some(()) => {
+                buffer.put_slice(&scratch);
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    };
+    let bound = frontend::bind("", statement, Vec::<i16>::new(), cells, write, formats.iter().copied(), out);
+    bound.map_err(|error| match error {
+        frontend::BindError::Serialization(e) => unsent(&e),
+        frontend::BindError::Conversion(e) => DbError::new(ErrorKind::Statement, e.to_string()),
+    })
+}
+
+impl PostgresSession {
+    /// Sets the server's timeout for the statements that follow.
+    pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
+        if self.timeout == timeout {
+            return Ok(());
+        }
+        let millis = timeout.map_or(0, |t| t.as_millis());
+        self.simple(&format!("SET statement_timeout = {millis}"))?;
+        self.timeout = timeout;
+        Ok(())
+    }
+
+    /// Runs statements without parameters; rows affected by all of them.
+    pub(super) fn simple(&mut self, sql: &str) -> Outcome<Option<u64>> {
+        frontend::query(sql, &mut self.wire.out).map_err(|e| unsent(&e))?;
+        self.wire.send()?;
+        self.ended()
+    }
+
+    /// Reads answers up to ReadyForQuery: the sum of the rows affected, or the first error.
+    pub(super) fn ended(&mut self) -> Outcome<Option<u64>> {
+        let (mut rows, mut error) = (None, None);
+        loop {
+            let message = self.wire.receive()?;
+            match message.tag {
+                b'C' => {
+                    let selected = message.body.starts_with(b"SELECT");
+                    if let Some(count) = affected(&message.body).filter(|_| !selected) {
+                        *rows.get_or_insert(0) += count;
+                    }
+                }
+                b'E' => {
+                    error.get_or_insert(failure(&message.body));
+                }
+                b'G' => frontend::copy_fail("no data", &mut self.wire.out).map_err(|e| unsent(&e))?,
+                b'Z' => break,
+                _ => {}
+            }
+            if !self.wire.out.is_empty() {
+                self.wire.send()?;
+            }
+        }
+        error.map_or(Ok(rows), Err)
+    }
+
+    /// Runs a statement to its end.
+    pub(super) fn run(&mut self, sql: &str, params: &[Param]) -> Outcome<Executed> {
+        outputs(params)?;
+        if params.is_empty() {
+            return Ok(Executed { rows: self.simple(sql)?, outputs: Vec::new() });
+        }
+        let (sql, order) = numbered(sql, params);
+        let columns = order.iter().filter_map(|at| params.get(*at));
+        let columns =
+            columns.map(|p| Ok((cells::one(&p.value, &p.data_type)?, p.data_type))).collect::<Outcome<Vec<_>>>()?;
+        let cells = columns.iter().map(|(c, t)| Ok(Cells::of(c, t)?.get(0))).collect::<Outcome<Vec<_>>>()?;
+        let out = &mut self.wire.out;
+        frontend::parse("", &sql, [], out).map_err(|e| unsent(&e))?;
+        bind(out, "", &cells, &[])?;
+        frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
+        frontend::sync(out);
+        self.wire.send()?;
+        Ok(Executed { rows: self.ended()?, outputs: params.iter().map(|_| Value::Null).collect() })
+    }
+
+    /// Prepares a statement under [`NAME`], unless it is there.
+    fn prepare(&mut self, sql: &str) -> Outcome<()> {
+        if self.prepared.as_deref() == Some(sql) {
+            return Ok(());
+        }
+        self.prepared = None;
+        let out = &mut self.wire.out;
+        frontend::close(b'S', NAME, out).map_err(|e| unsent(&e))?;
+        frontend::parse(NAME, sql, [], out).map_err(|e| unsent(&e))?;
+        frontend::sync(out);
+        self.wire.send()?;
+        self.ended()?;
+        self.prepared = Some(sql.to_owned());
+        Ok(())
+    }
+
+    /// Runs a statement for each row: many at a time, and one by one where one of them fails.
+    pub(super) fn run_rows(&mut self, sql: &str, rows: &Rows, types: &[DataType]) -> Outcome<Vec<RowFailure>> {
+        let (sql, _) = numbered(sql, &[]);
+        self.prepare(&sql)?;
+        let columns = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
+        let (mut failures, mut from) = (Vec::new(), 0);
+        while from < rows.len {
+            let to = (from + PIPELINE).min(rows.len);
+            match self.run_together(&columns, from, to) {
+                Ok(()) => {}
+                Err(error) if fatal(&error) => return Err(error),
+                Err(error) if to - from == 1 => failures.push(RowFailure { row: from, error }),
+                Err(_) => {
+                    for row in from..to {
+                        match self.run_together(&columns, row, row + 1) {
+                            Ok(()) => {}
+                            Err(error) if fatal(&error) => return Err(error),
+                            Err(error) => failures.push(RowFailure { row, error }),
+                        }
+                    }
+                }
+            }
+            from = to;
+        }
+        Ok(failures)
+    }
+
+    /// Runs the prepared statement for some rows: all of them or, if one fails, none.
+    fn run_together(&mut self, columns: &[Cells<'_>], from: usize, to: usize) -> Outcome<()> {
+        let inside = self.in_transaction();
+        if inside {
+            self.simple("SAVEPOINT dtsx_rows")?;
+        }
+        for row in from..to {
+            let cells: Vec<Cell<'_>> = columns.iter().map(|c| c.get(row)).collect();
+            let out = &mut self.wire.out;
+            bind(out, NAME, &cells, &[])?;
+            frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
+        }
+        // What stands before a Sync is one transaction, outside of one.
+        frontend::sync(&mut self.wire.out);
+        self.wire.send()?;
+        let done = self.ended().map(drop);
+        self.leave(inside, "dtsx_rows", done)
+    }
+
+    /// Ends the savepoint around what was done: forgotten if it went well, gone back to if not.
+    pub(super) fn leave(&mut self, inside: bool, savepoint: &str, done: Outcome<()>) -> Outcome<()> {
+        if inside && done.as_ref().err().is_none_or(|e| !fatal(e)) {
+            let back = if done.is_err() { format!("ROLLBACK TO SAVEPOINT {savepoint}; ") } else { String::new() };
+            self.simple(&format!("{back}RELEASE SAVEPOINT {savepoint}"))?;
+        }
+        done
+    }
+
+    /// Parses a statement and learns the columns of its result.
+    fn parsed(&mut self, sql: &str) -> Outcome<Vec<(ColumnInfo, Column)>> {
+        let out = &mut self.wire.out;
+        frontend::parse("", sql, [], out).map_err(|e| unsent(&e))?;
+        frontend::describe(b'S', "", out).map_err(|e| unsent(&e))?;
+        frontend::sync(out);
+        self.wire.send()?;
+        let (mut columns, mut error) = (Vec::new(), None);
+        loop {
+            let message = self.wire.receive()?;
+            match message.tag {
+                b'T' => columns = described(&message.body),
+                b'E' => error = Some(failure(&message.body)),
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        error.map_or(Ok(columns), Err)
+    }
+
+    pub(super) fn describe_query(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
+        let (sql, _) = numbered(sql, &[]);
+        Ok(self.parsed(&sql)?.into_iter().map(|(info, _)| info).collect())
+    }
+
+    /// The columns of a table, and what the catalog knows of them.
+    pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
+        let mut columns = self.describe_query(&self.dialect.select_all(table))?;
+        let name = self.dialect.table(table).replace('\'', "''");
+        let sql = format!(
+            "SELECT a.attname::text, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
+             coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), pg_get_expr(d.adbin, d.adrelid), \
+             format_type(a.atttypid, a.atttypmod) FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid \
+             AND d.adnum = a.attnum WHERE a.attrelid = to_regclass('{name}') AND a.attnum > 0 AND NOT a.attisdropped"
+        );
+        let options = StatementOptions::default();
+        let parts = self.begin_query(&sql, &[])?;
+        let mut cursor = PostgresCursor::new(self, parts, &options);
+        while let Some(rows) = cursor.next()? {
+            let cells = rows.columns.iter().zip([
+                DataType::NText,
+                DataType::Bool,
+                DataType::Bool,
+                DataType::NText,
+                DataType::NText,
+            ]);
+            let cells = cells.map(|(c, t)| Cells::of(c, &t)).collect::<Outcome<Vec<_>>>()?;
+            for row in 0..rows.len {
+                let text = |at: usize| match cells[at].get(row) {
+                    Cell::Text(text) => Some(text.to_owned()),
+                    _ => None,
+                };
+                let yes = |at: usize| cells[at].get(row) == Cell::Bool(true);
+                if let Some(column) = columns.iter_mut().find(|c| Some(&c.name) == text(0).as_ref()) {
+                    column.nullable = Some(!yes(1));
+                    column.generated = yes(2);
+                    column.default = text(3);
+                    column.native = text(4).unwrap_or_default();
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Begins a statement that yields rows; its columns. The rows come when they are asked for.
+    pub(super) fn begin_query(&mut self, sql: &str, params: &[Param]) -> Outcome<Begun> {
+        outputs(params)?;
+        let (sql, order) = numbered(sql, params);
+        let columns = self.parsed(&sql)?;
+        let params: Vec<Param> = order.iter().filter_map(|at| params.get(*at)).cloned().collect();
+        Ok(Begun { columns, params })
+    }
+}
+
+/// What ends a run of many rows, and is not the fault of one of them.
+pub(super) fn fatal(error: &DbError) -> bool {
+    matches!(error.kind, ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::NoTable | ErrorKind::Connect)
+}
+
+/// A statement that is parsed and not run.
+pub(super) struct Begun {
+    columns: Vec<(ColumnInfo, Column)>,
+    params: Vec<Param>,
+}
+
+/// The rows of the statement that is parsed.
+pub(super) struct PostgresCursor<'s> {
+    session: &'s mut PostgresSession,
+    infos: Vec<ColumnInfo>,
+    columns: Arc<Vec<Column>>,
+    wanted: Arc<Vec<bool>>,
+    params: Vec<Param>,
+    running: bool,
+    done: bool,
+    affected: Option<u64>,
+    block_rows: usize,
+    block_bytes: usize,
+}
+
+impl<'s> PostgresCursor<'s> {
+    pub(super) fn new(
+        session: &'s mut PostgresSession,
+        begun: Begun,
+        options: &StatementOptions,
+    ) -> PostgresCursor<'s> {
+        let (infos, columns): (Vec<ColumnInfo>, Vec<Column>) = begun.columns.into_iter().unzip();
+        PostgresCursor {
+            session,
+            wanted: Arc::new(vec![true; columns.len()]),
+            infos,
+            columns: Arc::new(columns),
+            params: begun.params,
+            running: false,
+            done: false,
+            affected: None,
+            block_rows: options.block_rows.max(1),
+            block_bytes: options.block_bytes.max(1),
+        }
+    }
+
+    fn run(&mut self) -> Outcome<()> {
+        let columns = self.params.iter().map(|p| Ok((cells::one(&p.value, &p.data_type)?, p.data_type)));
+        let columns = columns.collect::<Outcome<Vec<_>>>()?;
+        let cells = columns.iter().map(|(c, t)| Ok(Cells::of(c, t)?.get(0))).collect::<Outcome<Vec<_>>>()?;
+        let formats: Vec<i16> = self.columns.iter().map(|c| c.binary.into()).collect();
+        let out = &mut self.session.wire.out;
+        bind(out, "", &cells, &formats)?;
+        frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
+        frontend::sync(out);
+        self.session.wire.send()?;
+        self.running = true;
+        Ok(())
+    }
+
+    fn next_rows(&mut self) -> Outcome<Option<Block>> {
+        if !self.running {
+            self.run()?;
+        }
+        let wire = &mut self.session.wire;
+        loop {
+            let mut bytes = Vec::with_capacity(self.block_bytes + (64 << 10));
+            let rows = wire.rows(b'D', &mut bytes, self.block_bytes, self.block_rows)?;
+            if rows > 0 {
+                return Ok(Some(Block { bytes, rows, columns: self.columns.clone(), wanted: self.wanted.clone() }));
+            }
+            let message = wire.receive()?;
+            match message.tag {
+                b'C' => self.affected = affected(&message.body),
+                b'E' => {
+                    let error = failure(&message.body);
+                    self.done = true;
+                    // An administrator's end of the connection is followed by nothing.
+                    if error.kind != ErrorKind::Lost {
+                        wire.settle()?;
+                    }
+                    return Err(error);
+                }
+                b'Z' => {
+                    self.done = true;
+                    return Ok(None);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Cursor for PostgresCursor<'_> {
+    fn columns(&self) -> &[ColumnInfo] {
+        &self.infos
+    }
+
+    fn wish(&mut self, wishes: &[Option<DataType>]) -> Outcome<()> {
+        let columns = self.columns.iter().zip(wishes).map(|(c, w)| w.map_or(*c, |w| types::wished(*c, w)));
+        self.columns = Arc::new(columns.collect());
+        self.wanted = Arc::new(wishes.iter().map(Option::is_some).collect());
+        for (info, column) in self.infos.iter_mut().zip(self.columns.iter()) {
+            info.data_type = column.data_type;
+        }
+        Ok(())
+    }
+
+    fn next_block(&mut self) -> Outcome<Option<Box<dyn RowBlock>>> {
+        if self.done {
+            return Ok(None);
+        }
+        match self.next_rows() {
+            Ok(block) => Ok(block.map(|b| Box::new(b) as Box<dyn RowBlock>)),
+            Err(error) => {
+                self.done = true;
+                Err(self.session.told(error))
+            }
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Outcome<Executed> {
+        while self.next_block()?.is_some() {}
+        Ok(Executed { rows: self.affected, outputs: self.params.iter().map(|_| Value::Null).collect() })
+    }
+}
+
+impl Drop for PostgresCursor<'_> {
+    fn drop(&mut self) {
+        if self.running && !self.done {
+            // The server still sends: it is asked to stop, and what is under way is read.
+            self.session.wire.interrupter.interrupt();
+            while let Ok(Some(_)) = self.next_rows() {}
+        }
+    }
+}
+
+/// Rows as the server sent them.
+struct Block {
+    bytes: Vec<u8>,
+    rows: usize,
+    columns: Arc<Vec<Column>>,
+    wanted: Arc<Vec<bool>>,
+}
+
+impl RowBlock for Block {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn decode(self: Box<Self>) -> Outcome<Rows> {
+        let Block { bytes, rows, columns, wanted } = *self;
+        Ok(Rows::new(rows, types::decode(bytes, rows, &columns, &wanted)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_names_become_numbers() {
+        let named = |name: &str| Param { name: Some(name.into()), ..Param::input(DataType::I4, Value::I4(1)) };
+        for (sql, params, expected, order) in [
+            ("select ?, '?' -- ?\n, ?", vec![], "select $1, '?' -- ?\n, $2", vec![0, 1]),
+            ("select @b, @a, @b, @c", vec![named("@a"), named("@b")], "select $1, $2, $1, @c", vec![1, 0]),
+            ("select $1", vec![named("x")], "select $1", vec![0]),
+        ] {
+            assert_eq!(numbered(sql, &params), (expected.to_owned(), order), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! PostgreSQL's types as types of SSIS, and its binary form as Arrow columns.
+
+use crate::db::error::{DbError, ErrorKind, Outcome};
+use arrow::array::*;
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use dtsx_engine::types::{DataType, MAX_WSTR_UNITS, decimal, scalar};
+use std::sync::Arc;
+
+/// How a column comes, and what it becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Bool,
+    I2,
+    I4,
+    I8,
+    U4,
+    F4,
+    F8,
+    /// Digits of base 10000, rounded to a scale; or as a double, where no scale is known.
+    Numeric,
+    NumericAsDouble,
+    /// 64 bits of cents.
+    Money,
+    /// Days since 2000-01-01.
+    Date,
+    /// Microseconds since midnight.
+    Time,
+    /// Microseconds since 2000-01-01.
+    Timestamp,
+    TimestampTz,
+    Uuid,
+    Bytes,
+    /// UTF-8.
+    Text,
+}
+
+/// One column of a result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Column {
+    pub(super) form: Form,
+    pub(super) data_type: DataType,
+    /// Whether it is asked for in binary form; else in text.
+    pub(super) binary: bool,
+}
+
+/// Days from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
+const EPOCH: i32 = 10_957;
+/// The same in microseconds.
+const EPOCH_MICROS: i64 = EPOCH as i64 * 86_400_000_000;
+
+/// The column of a type, by its number and modifier.
+pub(super) fn column(oid: u32, modifier: i32) -> Column {
+    let binary = |form, data_type| Column { form, data_type, binary: true };
+    let length = u32::try_from(modifier - 4).ok().filter(|n| (1..=MAX_WSTR_UNITS).contains(n));
+    let text = |len: Option<u32>| binary(Form::Text, len.map_or(DataType::NText, |len| DataType::WStr { len }));
+    // Without a modifier, times have six digits.
+    let digits = if (0..=6).contains(&modifier) { modifier as u8 } else { 6 };
+    match oid {
+        16 => binary(Form::Bool, DataType::Bool),
+        17 => binary(Form::Bytes, DataType::Image),
+        18 => text(Some(1)),
+        19 => text(Some(63)),
+        20 => binary(Form::I8, DataType::I8),
+        21 => binary(Form::I2, DataType::I2),
+        23 => binary(Form::I4, DataType::I4),
+        25 | 114 | 142 | 705 => text(None),
+        26 => binary(Form::U4, DataType::UI4),
+        700 => binary(Form::F4, DataType::R4),
+        701 => binary(Form::F8, DataType::R8),
+        790 => binary(Form::Money, DataType::Cy),
+        1042 | 1043 => text(length),
+        1082 => binary(Form::Date, DataType::DbDate),
+        1083 => binary(Form::Time, DataType::DbTime2 { scale: digits }),
+        1114 if digits <= 3 => binary(Form::Timestamp, DataType::DbTimeStamp),
+        1114 => binary(Form::Timestamp, DataType::DbTimeStamp2 { scale: digits }),
+        1184 => binary(Form::TimestampTz, DataType::DbTimeStampOffset { scale: digits }),
+        1700 if modifier >= 4 => {
+            let (precision, scale) = (((modifier - 4) >> 16) & 0xffff, (modifier - 4) & 0x7ff);
+            match (u8::try_from(precision), u8::try_from(scale)) {
+                (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => {
+                    binary(Form::Numeric, DataType::Numeric { precision, scale })
+                }
+                _ => binary(Form::NumericAsDouble, DataType::R8),
+            }
+        }
+        1700 => binary(Form::NumericAsDouble, DataType::R8),
+        2950 => binary(Form::Uuid, DataType::Guid),
+        // Everything else has a text form.
+        _ => Column { form: Form::Text, data_type: DataType::NText, binary: false },
+    }
+}
+
+/// The column, delivered as `wished` where that costs nothing.
+pub(super) fn wished(column: Column, wished: DataType) -> Column {
+    use DataType as T;
+    let as_type = |form| Column { form, data_type: wished, ..column };
+    match (column.form, wished) {
+        (Form::Numeric | Form::NumericAsDouble, T::Cy | T::Decimal { .. } | T::Numeric { .. }) => {
+            as_type(Form::Numeric)
+        }
+        (Form::Numeric | Form::NumericAsDouble, T::R8) => as_type(Form::NumericAsDouble),
+        (Form::Timestamp, T::DbTimeStamp | T::Date | T::DbTimeStamp2 { scale: 6 | 7 }) => as_type(Form::Timestamp),
+        (Form::Time, T::DbTime2 { scale: 6 | 7 }) => as_type(Form::Time),
+        (Form::Text, T::NText) => as_type(Form::Text),
+        (Form::Bytes, T::Image) => as_type(Form::Bytes),
+        _ => column,
+    }
+}
+
+fn wrong(column: &Column) -> DbError {
+    let message = format!("the server sent a value that is no {}", column.data_type);
+    DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Value, message) }
+}
+
+/// Precision and scale of a decimal type.
+fn precision(data_type: &DataType) -> (u8, u8) {
+    match data_type {
+        DataType::Cy => (19, 4),
+        DataType::Decimal { scale } => (29, *scale),
+        other => (other.precision(), other.scale()),
+    }
+}
+
+/// A numeric in its binary form.
+struct Digits<'a> {
+    weight: i32,
+    sign: u16,
+    digits: &'a [u8],
+}
+
+impl<'a> Digits<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Digits<'a>> {
+        let (head, digits) = bytes.split_first_chunk::<8>()?;
+        let count = u16::from_be_bytes([head[0], head[1]]);
+        let weight = i16::from_be_bytes([head[2], head[3]]).into();
+        let sign = u16::from_be_bytes([head[4], head[5]]);
+        (digits.len() == usize::from(count) * 2).then_some(Digits { weight, sign, digits })
+    }
+
+    fn groups(&self) -> impl Iterator<Item = i128> + '_ {
+        self.digits.chunks_exact(2).map(|pair| i128::from(u16::from_be_bytes([pair[0], pair[1]])))
+    }
+
+    /// The value times 10^scale, half rounded away from zero. None: it is no number, or has more than 38 digits.
+    #[inline]
+    fn scaled(&self, scale: u8) -> Option<i128> {
+        let negative = match self.sign {
+            0x0000 => false,
+            0x4000 => true,
+            _ => return None,
+        };
+        let groups = self.digits.len() as i32 / 2;
+        // Decimal places of the last group; negative: zeros that follow it.
+        let places = (groups - 1 - self.weight) * 4;
+        let shift = i32::from(scale) - places;
+        let value = if groups <= 4 {
+            // Up to sixteen digits, the usual case.
+            let value = self
+                .digits
+                .chunks_exact(2)
+                .fold(0_i64, |v, p| v * 10_000 + i64::from(u16::from_be_bytes([p[0], p[1]])));
+            i128::from(value)
+        } else {
+            let mut value: i128 = 0;
+            for group in self.groups() {
+                value = value.checked_mul(10_000)?.checked_add(group)?;
+            }
+            value
+        };
+        let value = match shift {
+            0 => value,
+            1.. => value.checked_mul(10_i128.checked_pow(shift as u32)?)?,
+            _ => {
+                let divisor = 10_i128.checked_pow(shift.unsigned_abs()).unwrap_or(i128::MAX);
+                let (whole, rest) = (value / divisor, value % divisor);
+                whole + i128::from(rest >= divisor - rest)
+            }
+        };
+        Some(if negative { -value } else { value })
+    }
+
+    fn double(&self) -> Option<f64> {
+        match self.sign {
+            0x0000 | 0x4000 => {}
+            0xC000 => return Some(f64::NAN),
+            0xD000 => return Some(f64::INFINITY),
+            0xF000 => return Some(f64::NEG_INFINITY),
+            _ => return None,
+        }
+        // Through text, which rounds once.
+        let mut text = String::from(if self.sign == 0x4000 { "-" } else { "" });
+        text.extend(self.groups().map(|g| format!("{g:04}")));
+        let exponent = (self.weight + 1 - self.digits.len() as i32 / 2) * 4;
+        text.push_str(if self.digits.is_empty() { "0" } else { "" });
+        text.push_str(&format!("e{exponent}"));
+        text.parse().ok()
+    }
+}
+
+enum Values {
+    Skip,
+    Bool(BooleanBuilder),
+    I2(Int16Builder),
+    I4(Int32Builder),
+    I8(Int64Builder),
+    U4(UInt32Builder),
+    F4(Float32Builder),
+    F8(Float64Builder),
+    Decimal(Decimal128Builder),
+    Date(Date32Builder),
+    Time(Time64NanosecondBuilder),
+    Micros(TimestampMicrosecondBuilder),
+    Ticks(Int64Builder),
+    Offset(Vec<i64>, Vec<bool>),
+    Guid(FixedSizeBinaryBuilder),
+    /// Views into the block: where each value is.
+    Views(Vec<u128>, NullBufferBuilder),
+}
+
+/// Decodes messages of rows (a tag, a length, a count of values, the values) into columns.
+pub(super) fn decode(block: Vec<u8>, rows: usize, columns: &[Column], wanted: &[bool]) -> Outcome<Vec<ArrayRef>> {
+    let mut builders: Vec<Values> =
+        columns.iter().zip(wanted).map(|(c, w)| if *w { builder(c, rows) } else { Values::Skip }).collect();
+    let short = || DbError::new(ErrorKind::Lost, "the server sent a row that ends early");
+    let block = Buffer::from_vec(block);
+    let bytes = block.as_slice();
+    let mut at = 0;
+    for _ in 0..rows {
+        let length =
+            bytes.get(at + 1..at + 5).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes).ok_or_else(short)?;
+        let end = at + 1 + length as usize;
+        let mut place = at + 7;
+        let row = bytes.get(..end).ok_or_else(short)?;
+        for (values, column) in builders.iter_mut().zip(columns) {
+            let size =
+                row.get(place..place + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes).ok_or_else(short)?;
+            place += 4;
+            if size < 0 {
+                null(values);
+                continue;
+            }
+            let value = row.get(place..place + size as usize).ok_or_else(short)?;
+            push(values, column, value, place)?;
+            place += size as usize;
+        }
+        at = end;
+    }
+    builders.into_iter().zip(columns).map(|(values, column)| finish(values, column, &block, rows)).collect()
+}
+
+fn builder(column: &Column, rows: usize) -> Values {
+    let t = &column.data_type;
+    match column.form {
+        Form::Bool => Values::Bool(BooleanBuilder::with_capacity(rows)),
+        Form::I2 => Values::I2(Int16Builder::with_capacity(rows)),
+        Form::I4 => Values::I4(Int32Builder::with_capacity(rows)),
+        Form::I8 => Values::I8(Int64Builder::with_capacity(rows)),
+        Form::U4 => Values::U4(UInt32Builder::with_capacity(rows)),
+        Form::F4 => Values::F4(Float32Builder::with_capacity(rows)),
+        Form::F8 | Form::NumericAsDouble => Values::F8(Float64Builder::with_capacity(rows)),
+        Form::Numeric | Form::Money => {
+            Values::Decimal(Decimal128Builder::with_capacity(rows).with_data_type(t.arrow()))
+        }
+        Form::Date => Values::Date(Date32Builder::with_capacity(rows)),
+        Form::Time => Values::Time(Time64NanosecondBuilder::with_capacity(rows)),
+        Form::Timestamp => match t {
+            DataType::DbTimeStamp2 { .. } => Values::Ticks(Int64Builder::with_capacity(rows)),
+            _ => Values::Micros(TimestampMicrosecondBuilder::with_capacity(rows)),
+        },
+        Form::TimestampTz => Values::Offset(Vec::with_capacity(rows), Vec::with_capacity(rows)),
+        Form::Uuid => Values::Guid(FixedSizeBinaryBuilder::with_capacity(rows, 16)),
+        Form::Bytes | Form::Text => Values::Views(Vec::with_capacity(rows), NullBufferBuilder::new(rows)),
+    }
+}
+
+fn null(values: &mut Values) {
+    match values {
+        Values::Skip => {}
+        Values::Bool(b) => b.append_null(),
+        Values::I2(b) => b.append_null(),
+        Values::I4(b) => b.append_null(),
+        Values::I8(b) | Values::Ticks(b) => b.append_null(),
+        Values::U4(b) => b.append_null(),
+        Values::F4(b) => b.append_null(),
+        Values::F8(b) => b.append_null(),
+        Values::Decimal(b) => b.append_null(),
+        Values::Date(b) => b.append_null(),
+        Values::Time(b) => b.append_null(),
+        Values::Micros(b) => b.append_null(),
+        Values::Offset(ticks, valid) => {
+            ticks.push(0);
+            valid.push(false);
+        }
+        Values::Guid(b) => b.append_null(),
+        Values::Views(views, nulls) => {
+            views.push(0);
+            nulls.append_null();
+        }
+    }
+}
+
+#[inline]
+fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Outcome<()> {
+    macro_rules! number {
+        ($t:ty) => {
+            <$t>::from_be_bytes(value.try_into().map_err(|_| wrong(column))?)
+        };
+    }
+    match values {
+        Values::Skip => {}
+        Values::Bool(b) => b.append_value(value.first().is_some_and(|v| *v != 0)),
+        Values::I2(b) => b.append_value(number!(i16)),
+        Values::I4(b) => b.append_value(number!(i32)),
+        Values::I8(b) => b.append_value(number!(i64)),
+        Values::U4(b) => b.append_value(number!(u32)),
+        Values::F4(b) => b.append_value(number!(f32)),
+        Values::F8(b) if column.form == Form::F8 => b.append_value(number!(f64)),
+        Values::F8(b) => b.append_value(Digits::read(value).and_then(|d| d.double()).ok_or_else(|| wrong(column))?),
+        Values::Decimal(b) if column.form == Form::Money => b.append_value(i128::from(number!(i64)) * 100),
+        Values::Decimal(b) => {
+            let (precision, scale) = precision(&column.data_type);
+            let scaled = Digits::read(value).and_then(|d| d.scaled(scale)).and_then(|v| decimal::fit(v, precision));
+            b.append_value(scaled.ok_or_else(|| wrong(column))?);
+        }
+        // The infinite dates have no place among the finite.
+        Values::Date(b) => b.append_value(number!(i32).checked_add(EPOCH).ok_or_else(|| wrong(column))?),
+        Values::Time(b) => b.append_value(number!(i64) * 1000),
+        Values::Micros(b) => {
+            let micros = number!(i64).checked_add(EPOCH_MICROS).ok_or_else(|| wrong(column))?;
+            // DT_DBTIMESTAMP keeps milliseconds.
+            b.append_value(if column.data_type == DataType::Date { micros } else { micros - micros.rem_euclid(1000) });
+        }
+        Values::Ticks(b) => b.append_value(ticks(number!(i64)).ok_or_else(|| wrong(column))?),
+        Values::Offset(all, valid) => {
+            all.push(ticks(number!(i64)).ok_or_else(|| wrong(column))?);
+            valid.push(true);
+        }
+        Values::Guid(b) => b.append_value(value).map_err(|_| wrong(column))?,
+        Values::Views(views, nulls) => {
+            views.push(arrow::array::make_view(value, 0, place as u32));
+            nulls.append_non_null();
+        }
+    }
+    Ok(())
+}
+
+fn ticks(micros: i64) -> Option<i64> {
+    micros.checked_add(EPOCH_MICROS)?.checked_mul(10)
+}
+
+fn finish(values: Values, column: &Column, block: &Buffer, rows: usize) -> Outcome<ArrayRef> {
+    let defect = |e: &dyn std::fmt::Display| DbError::new(ErrorKind::Value, format!("a text of the server: {e}"));
+    Ok(match values {
+        Values::Skip => Arc::new(NullArray::new(rows)),
+        Values::Bool(mut b) => Arc::new(b.finish()),
+        Values::I2(mut b) => Arc::new(b.finish()),
+        Values::I4(mut b) => Arc::new(b.finish()),
+        Values::I8(mut b) | Values::Ticks(mut b) => Arc::new(b.finish()),
+        Values::U4(mut b) => Arc::new(b.finish()),
+        Values::F4(mut b) => Arc::new(b.finish()),
+        Values::F8(mut b) => Arc::new(b.finish()),
+        Values::Decimal(mut b) => Arc::new(b.finish()),
+        Values::Date(mut b) => Arc::new(b.finish()),
+        Values::Time(mut b) => Arc::new(b.finish()),
+        Values::Micros(mut b) => Arc::new(b.finish()),
+        Values::Offset(ticks, valid) => {
+            let minutes = vec![0; ticks.len()];
+            scalar::offsets(ticks, minutes, Some(NullBuffer::from(valid))).map_err(|e| defect(&e))?
+        }
+        Values::Guid(mut b) => Arc::new(b.finish()),
+        Values::Views(views, mut nulls) => {
+            let (views, buffers, nulls) = (ScalarBuffer::from(views), vec![block.clone()], nulls.finish());
+            match column.form {
+                Form::Bytes => Arc::new(BinaryViewArray::try_new(views, buffers, nulls).map_err(|e| defect(&e))?),
+                _ => Arc::new(StringViewArray::try_new(views, buffers, nulls).map_err(|e| defect(&e))?),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric(weight: i16, sign: u16, digits: &[u16]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in [digits.len() as u16, weight as u16, sign, 0] {
+            out.extend(part.to_be_bytes());
+        }
+        digits.iter().for_each(|d| out.extend(d.to_be_bytes()));
+        out
+    }
+
+    #[test]
+    fn numerics_of_every_size() {
+        for (weight, sign, digits, scale, expected) in [
+            (0, 0, &[12_u16, 5000][..], 2, Some(1250)),
+            (0, 0x4000, &[12, 5000], 2, Some(-1250)),
+            (-1, 0, &[500], 2, Some(5)),
+            (1, 0, &[1], 0, Some(10_000)),
+            (0, 0, &[], 2, Some(0)),
+            (0, 0, &[1, 2350], 2, Some(124)),
+            (0, 0, &[1, 2349], 2, Some(123)),
+            (-3, 0, &[1], 2, Some(0)),
+            (5, 0, &[1, 0, 0, 0, 0, 1], 0, Some(100_000_000_000_000_000_001)),
+            (0, 0xC000, &[], 2, None),
+        ] {
+            let bytes = numeric(weight, sign, digits);
+            assert_eq!(Digits::read(&bytes).unwrap().scaled(scale), expected, "{weight} {digits:?}");
+        }
+        assert_eq!(Digits::read(&numeric(0, 0x4000, &[12, 5000])).unwrap().double(), Some(-12.5));
+        assert_eq!(Digits::read(&numeric(0, 0, &[])).unwrap().double(), Some(0.0));
+    }
+
+    #[test]
+    fn types_by_number() {
+        for (oid, modifier, expected) in [
+            (1700, (15 << 16 | 2) + 4, DataType::Numeric { precision: 15, scale: 2 }),
+            (1700, -1, DataType::R8),
+            (1043, 24, DataType::WStr { len: 20 }),
+            (1043, -1, DataType::NText),
+            (1114, 3, DataType::DbTimeStamp),
+            (1114, -1, DataType::DbTimeStamp2 { scale: 6 }),
+            (3802, -1, DataType::NText),
+        ] {
+            assert_eq!(column(oid, modifier).data_type, expected, "{oid}");
+        }
+        assert!(!column(3802, -1).binary);
+    }
+}

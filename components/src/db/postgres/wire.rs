@@ -1,0 +1,349 @@
+//! The protocol of PostgreSQL over a socket that waits: messages in, messages out, logging in, cancelling.
+
+use super::failure;
+use crate::db::error::{DbError, ErrorKind, Outcome};
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long connecting may take where nothing else is said.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Bytes that are asked of the socket at a time.
+const READ: usize = 256 * 1024;
+
+/// Where a server is, and who asks.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) database: String,
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn open(address: &Address, timeout: Option<Duration>) -> io::Result<Socket> {
+        if address.host.starts_with('/') {
+            let path = Path::new(&address.host).join(format!(".s.PGSQL.{}", address.port));
+            return UnixStream::connect(path).map(Socket::Unix);
+        }
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for place in (address.host.as_str(), address.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&place, timeout.unwrap_or(CONNECT)) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Socket::Tcp(stream));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_read_timeout(timeout),
+            Socket::Unix(stream) => stream.set_read_timeout(timeout),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.read(buffer),
+            Socket::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.write(buffer),
+            Socket::Unix(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What interrupts the statement of a connection from another thread: a second connection that asks for it.
+#[derive(Clone)]
+pub(super) struct Interrupter {
+    address: Address,
+    key: Arc<Mutex<(i32, i32)>>,
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+impl Interrupter {
+    /// Asks the server to end what the connection does.
+    pub(super) fn interrupt(&self) {
+        let (process, secret) = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut request = BytesMut::new();
+        frontend::cancel_request(process, secret, &mut request);
+        // Nobody can be told if this does not work; the connection then ends when its statement does.
+        let sent = Socket::open(&self.address, Some(Duration::from_secs(5))).and_then(|mut socket| {
+            socket.write_all(&request)?;
+            // The server closes when it has done what was asked.
+            socket.set_timeout(Some(Duration::from_secs(5)))?;
+            socket.read(&mut [0; 1])
+        });
+        drop(sent);
+    }
+}
+
+/// A connection.
+pub(super) struct Wire {
+    socket: Socket,
+    /// What was received and not looked at.
+    input: Vec<u8>,
+    /// Where the unread bytes of `input` begin.
+    at: usize,
+    /// What is to be sent.
+    pub(super) out: BytesMut,
+    /// The transaction status of the last ReadyForQuery: `I`, `T`, `E`.
+    pub(super) status: u8,
+    pub(super) interrupter: Interrupter,
+    pub(super) version: String,
+}
+
+/// A message: its tag and where its body is in the input.
+pub(super) struct Message {
+    pub(super) tag: u8,
+    pub(super) body: Vec<u8>,
+}
+
+fn broken(error: &io::Error) -> DbError {
+    DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Lost, format!("the connection broke: {error}")) }
+}
+
+fn defect(what: &str) -> DbError {
+    DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Lost, format!("the server sent {what}")) }
+}
+
+impl Wire {
+    /// Connects and logs in.
+    pub(super) fn open(address: &Address, timeout: Option<Duration>) -> Outcome<Wire> {
+        let refused = |error: io::Error| {
+            let place = format!("{}:{}", address.host, address.port);
+            let message = format!("cannot connect to {place}: {error}");
+            DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) }
+        };
+        let socket = Socket::open(address, timeout).map_err(refused)?;
+        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
+        let interrupter =
+            Interrupter { address: address.clone(), key: Arc::default(), cancelled: Arc::new(AtomicBool::new(false)) };
+        let mut wire = Wire {
+            socket,
+            input: Vec::new(),
+            at: 0,
+            out: BytesMut::new(),
+            status: b'I',
+            interrupter,
+            version: String::new(),
+        };
+        let parameters = [
+            ("user", address.user.as_str()),
+            ("database", address.database.as_str()),
+            ("client_encoding", "UTF8"),
+            ("DateStyle", "ISO"),
+            ("IntervalStyle", "postgres"),
+            ("extra_float_digits", "3"),
+            ("application_name", "dtsx"),
+        ];
+        frontend::startup_message(parameters, &mut wire.out).map_err(|e| broken(&e))?;
+        let logged_in = wire.log_in(address);
+        logged_in.map_err(|e| DbError { kind: ErrorKind::Connect, ..e })?;
+        wire.socket.set_timeout(None).map_err(refused)?;
+        Ok(wire)
+    }
+
+    fn log_in(&mut self, address: &Address) -> Outcome<()> {
+        self.send()?;
+        let mut scram = None;
+        loop {
+            let message = self.receive()?;
+            match message.tag {
+                b'R' => self.authenticate(&message.body, address, &mut scram)?,
+                b'K' => {
+                    let number = |at: usize| {
+                        message.body.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes)
+                    };
+                    let key = (number(0).unwrap_or(0), number(4).unwrap_or(0));
+                    *self.interrupter.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+                }
+                b'E' => return Err(failure(&message.body)),
+                b'Z' => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    fn authenticate(&mut self, body: &[u8], address: &Address, scram: &mut Option<ScramSha256>) -> Outcome<()> {
+        let kind = body.get(..4).and_then(|b| b.try_into().ok()).map_or(-1, i32::from_be_bytes);
+        let rest = body.get(4..).unwrap_or(&[]);
+        let (user, password) = (address.user.as_bytes(), address.password.as_bytes());
+        match kind {
+            0 => return Ok(()),
+            3 => frontend::password_message(password, &mut self.out),
+            5 => {
+                let salt = rest.get(..4).and_then(|s| s.try_into().ok()).ok_or_else(|| defect("no salt"))?;
+                frontend::password_message(md5_hash(user, password, salt).as_bytes(), &mut self.out)
+            }
+            10 => {
+                let made = ScramSha256::new(password, ChannelBinding::unsupported());
+                let sent = frontend::sasl_initial_response(SCRAM_SHA_256, made.message(), &mut self.out);
+                *scram = Some(made);
+                sent
+            }
+            11 => {
+                let scram = scram.as_mut().ok_or_else(|| defect("an answer to nothing"))?;
+                scram.update(rest).map_err(|e| broken(&e))?;
+                frontend::sasl_response(scram.message(), &mut self.out)
+            }
+            12 => {
+                let scram = scram.as_mut().ok_or_else(|| defect("an answer to nothing"))?;
+                return scram.finish(rest).map_err(|e| broken(&e));
+            }
+            other => {
+                let message =
+                    format!("the server asks for a way of logging in ({other}) that this build does not have");
+                return Err(DbError::unsupported(message));
+            }
+        }
+        .map_err(|e| broken(&e))?;
+        self.send()
+    }
+
+    /// Sends what is in `out`.
+    pub(super) fn send(&mut self) -> Outcome<()> {
+        let sent = self.socket.write_all(&self.out);
+        self.out.clear();
+        sent.map_err(|e| self.lost(&e))
+    }
+
+    fn lost(&self, error: &io::Error) -> DbError {
+        let kind = match self.interrupter.cancelled.load(Ordering::Relaxed) {
+            true => ErrorKind::Cancelled,
+            false => ErrorKind::Lost,
+        };
+        DbError { kind, ..broken(error) }
+    }
+
+    /// Reads more into the input.
+    fn fill(&mut self) -> Outcome<()> {
+        if self.at > 0 {
+            self.input.drain(..self.at);
+            self.at = 0;
+        }
+        let have = self.input.len();
+        self.input.resize(have + READ, 0);
+        let got = loop {
+            match self.socket.read(&mut self.input[have..]) {
+                Ok(got) => break got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.input.truncate(have);
+                    return Err(self.lost(&error));
+                }
+            }
+        };
+        self.input.truncate(have + got);
+        if got == 0 {
+            return Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it")));
+        }
+        Ok(())
+    }
+
+    /// The tag and the whole length of the next message, if its head is here.
+    fn head(&self) -> Option<(u8, usize)> {
+        let head = self.input.get(self.at..self.at + 5)?;
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        Some((head[0], length.max(4) + 1))
+    }
+
+    /// The next message; notices and settings are passed over.
+    pub(super) fn receive(&mut self) -> Outcome<Message> {
+        loop {
+            match self.head().filter(|(_, length)| self.input.len() - self.at >= *length) {
+                Some((tag, length)) => {
+                    let body = self.input[self.at + 5..self.at + length].to_vec();
+                    self.at += length;
+                    match tag {
+                        b'N' | b'A' => {}
+                        b'S' => {
+                            if let Some(version) = body.strip_prefix(b"server_version\0") {
+                                self.version = String::from_utf8_lossy(version).trim_end_matches('\0').to_owned();
+                            }
+                        }
+                        b'Z' => {
+                            self.status = body.first().copied().unwrap_or(b'I');
+                            return Ok(Message { tag, body });
+                        }
+                        _ => return Ok(Message { tag, body }),
+                    }
+                }
+                None => self.fill()?,
+            }
+        }
+    }
+
+    /// Moves whole messages with tag `tag` (rows) from the input to `block`, up to about `bytes` and `rows`, waiting for
+    /// more as need be. How many rows; it ends early at a message with another tag, which stays.
+    pub(super) fn rows(&mut self, tag: u8, block: &mut Vec<u8>, bytes: usize, rows: usize) -> Outcome<usize> {
+        let mut count = 0;
+        loop {
+            let start = self.at;
+            let mut other = false;
+            while count < rows && block.len() + (self.at - start) < bytes {
+                match self.head() {
+                    Some((next, length)) if self.input.len() - self.at >= length => {
+                        if next == tag {
+                            self.at += length;
+                            count += 1;
+                        } else {
+                            other = true;
+                            break;
+                        }
+                    }
+                    _ => break,
+                }
+            }
+            block.extend_from_slice(&self.input[start..self.at]);
+            if other || count >= rows || block.len() >= bytes {
+                return Ok(count);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads up to ReadyForQuery, after an error or where nobody wants the rest.
+    pub(super) fn settle(&mut self) -> Outcome<()> {
+        while self.receive()?.tag != b'Z' {}
+        Ok(())
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        frontend::terminate(&mut self.out);
+        // A server that is gone need not be told.
+        let _ = self.send();
+    }
+}

@@ -1,0 +1,395 @@
+//! Strings of OLE DB providers and of ADO.NET, in the words of the ODBC driver that is installed here.
+
+use super::connection_string::Pairs;
+use super::dialect::{Dialect, Family};
+use super::error::{DbError, ErrorKind, Outcome};
+use super::estate::{DATABASE, PASSWORD, SERVER, USER};
+use super::odbc::installed;
+use super::resolve::Target;
+use dtsx_engine::run::PathMap;
+
+/// What a provider's name stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Provider {
+    Database(Family),
+    /// Microsoft's bridge to ODBC: an ODBC string inside.
+    Bridge,
+    /// Access databases and, by Extended Properties, workbooks and texts.
+    Jet,
+    Cubes,
+    Unknown,
+}
+
+/// Beginnings of provider names, in lower case.
+const PROVIDERS: [(&str, Provider); 17] = [
+    ("sqlncli", Provider::Database(Family::SqlServer)),
+    ("sqloledb", Provider::Database(Family::SqlServer)),
+    ("msoledbsql", Provider::Database(Family::SqlServer)),
+    ("sqlxmloledb", Provider::Database(Family::SqlServer)),
+    ("msdasql", Provider::Bridge),
+    ("oraoledb", Provider::Database(Family::Oracle)),
+    ("msdaora", Provider::Database(Family::Oracle)),
+    ("sybase", Provider::Database(Family::Sybase)),
+    ("aseoledb", Provider::Database(Family::Sybase)),
+    ("ibmda", Provider::Database(Family::Db2)),
+    ("ibmoledb", Provider::Database(Family::Db2)),
+    ("db2oledb", Provider::Database(Family::Db2)),
+    ("microsoft.jet", Provider::Jet),
+    ("microsoft.ace", Provider::Jet),
+    ("msolap", Provider::Cubes),
+    ("pgnp", Provider::Database(Family::Postgres)),
+    ("mysql", Provider::Database(Family::MySql)),
+];
+
+fn provider(name: &str) -> Provider {
+    let lower = name.trim().to_ascii_lowercase();
+    let known = PROVIDERS.iter().find(|(start, _)| lower.starts_with(start));
+    match known {
+        Some((_, provider)) => *provider,
+        None if lower.contains("postgres") => Provider::Database(Family::Postgres),
+        None => Provider::Unknown,
+    }
+}
+
+/// What pairs of any of these worlds stand for. `name` is the connection manager's, for messages.
+pub(super) fn target(pairs: &Pairs, name: &str, paths: &PathMap) -> Outcome<Target> {
+    if pairs.filled(&["Driver"]).is_some() || pairs.filled(&["DSN", "FILEDSN"]).is_some() {
+        return odbc(pairs.clone());
+    }
+    let Some(given) = pairs.filled(&["Provider"]) else {
+        // ADO.NET: SqlClient, unless the keys are another's.
+        return translated(pairs, family_of_keys(pairs), name);
+    };
+    match provider(given) {
+        Provider::Database(family) => translated(pairs, family, name),
+        Provider::Bridge => match pairs.filled(&["Extended Properties"]).map(Pairs::parse) {
+            Some(mut inner) if !inner.is_empty() => {
+                for (keys, key) in [(&USER[..], "UID"), (&PASSWORD[..], "PWD")] {
+                    if let Some(value) = pairs.filled(keys).filter(|_| inner.filled(keys).is_none()) {
+                        inner.set(key, value);
+                    }
+                }
+                odbc(inner)
+            }
+            _ => {
+                let mut inner = Pairs::default();
+                inner.set("DSN", pairs.filled(&SERVER).unwrap_or(""));
+                for (keys, key) in [(&DATABASE[..], "Database"), (&USER[..], "UID"), (&PASSWORD[..], "PWD")] {
+                    if let Some(value) = pairs.filled(keys) {
+                        inner.set(key, value);
+                    }
+                }
+                odbc(inner)
+            }
+        },
+        Provider::Jet => jet(pairs, name, paths),
+        Provider::Cubes => Err(refused(name, "Analysis Services (MSOLAP) is not supported by this build")),
+        Provider::Unknown => {
+            let advice = format!("say what stands for it with --connect '{name}=Driver=…' or in connections.toml");
+            Err(refused(name, &format!("the OLE DB provider \"{given}\" is not known here; {advice}")))
+        }
+    }
+}
+
+fn refused(name: &str, why: &str) -> DbError {
+    DbError::unsupported(format!("the connection \"{name}\": {why}"))
+}
+
+/// An ODBC string as it is, with what its driver needs to behave.
+pub(super) fn odbc(mut pairs: Pairs) -> Outcome<Target> {
+    let driver = pairs.filled(&["Driver"]).unwrap_or("").to_owned();
+    let family = Dialect::family_of(&driver);
+    if family == Family::Postgres && super::postgres::understands(&pairs) {
+        return Ok(Target::postgres(&pairs));
+    }
+    if family == Family::Postgres {
+        for (key, value) in POSTGRES_OPTIONS {
+            if pairs.get(&[key]).is_none() {
+                pairs.set(key, *value);
+            }
+        }
+    }
+    if driver.is_empty() || driver.contains('/') || installed::has(&driver) {
+        return Ok(Target::odbc(&pairs, family));
+    }
+    // The name of the driver for Windows, where another is installed here.
+    match installed::for_family(family) {
+        Some(here) => {
+            pairs.set("Driver", here);
+            Ok(Target::odbc(&pairs, family))
+        }
+        None => Err(no_driver(&format!("the ODBC driver \"{driver}\""), family)),
+    }
+}
+
+/// What PostgreSQL's ODBC driver is told unless the string says otherwise: a cursor, without which it keeps all rows in
+/// memory; Booleans as such and not as text; statements that fail leave their transaction as it was.
+const POSTGRES_OPTIONS: &[(&str, &str)] =
+    &[("UseDeclareFetch", "1"), ("Fetch", "10000"), ("BoolsAsChar", "0"), ("Protocol", "7.4-2")];
+
+fn no_driver(what: &str, family: Family) -> DbError {
+    let advice = match family {
+        Family::SqlServer => "install msodbcsql18 (https://learn.microsoft.com/sql/connect/odbc) or FreeTDS (tdsodbc)",
+        Family::Postgres => "install odbc-postgresql, or give postgres://… as the connection string",
+        Family::MySql => "install odbc-mariadb",
+        Family::Sybase => "install FreeTDS (tdsodbc)",
+        Family::Oracle => "install Oracle Instant Client with its ODBC package",
+        Family::Db2 => "install the IBM Data Server Driver for ODBC",
+        Family::Sqlite | Family::Other => "install it and list it in odbcinst.ini",
+    };
+    let there: Vec<&str> = installed::names().collect();
+    let there = if there.is_empty() { "none is".to_owned() } else { format!("{} are", there.join(", ")) };
+    DbError::new(ErrorKind::NoDriver, format!("{what} is not installed here ({there}); {advice}"))
+}
+
+/// The family that the keys of an ADO.NET string belong to.
+fn family_of_keys(pairs: &Pairs) -> Family {
+    let host = pairs.filled(&["Host"]).is_some();
+    let port = pairs.filled(&["Port"]).and_then(|p| p.trim().parse::<u32>().ok());
+    match port {
+        Some(5432) => Family::Postgres,
+        Some(3306) => Family::MySql,
+        _ if host => Family::Postgres,
+        _ if pairs.filled(&["SslMode", "CharSet", "AllowUserVariables"]).is_some() => Family::MySql,
+        _ => Family::SqlServer,
+    }
+}
+
+/// What OLE DB and ADO.NET call the server, the database, the login.
+struct Parts<'p> {
+    server: &'p str,
+    port: Option<&'p str>,
+    database: &'p str,
+    user: &'p str,
+    password: Option<&'p str>,
+}
+
+/// A string of OLE DB or ADO.NET for the driver of a family that is installed here.
+fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
+    let parts = Parts {
+        server: pairs.filled(&SERVER).or_else(|| pairs.filled(&["Host", "Location"])).unwrap_or("").trim(),
+        port: pairs.filled(&["Port"]),
+        database: pairs.filled(&DATABASE).unwrap_or("").trim(),
+        user: pairs.filled(&USER).unwrap_or("").trim(),
+        password: pairs.filled(&PASSWORD),
+    };
+    let missing = missing_login(pairs, &parts, name);
+    let Some(driver) = installed::for_family(family) else {
+        // What is missing from the string is worth saying, too: the next question would be that.
+        let shown = pairs.masked();
+        let mut error =
+            no_driver(&format!("an ODBC driver for {family:?} (the connection \"{name}\": {shown})"), family);
+        if let Some(missing) = missing {
+            error.message = format!("{}. {missing}", error.message);
+        }
+        error.message.push_str(&format!(
+            ". Another database can stand for it: --connect '{name}=sqlite:FILE', '{name}=postgres://…', or connections.toml"
+        ));
+        return Err(error);
+    };
+    if let Some(missing) = missing {
+        return Err(DbError::new(ErrorKind::Connect, missing));
+    }
+    let mut out = Pairs::default();
+    out.set("Driver", driver.as_str());
+    let free_tds = driver.to_ascii_lowercase().contains("freetds") || driver.to_ascii_lowercase().contains("tds");
+    match family {
+        Family::SqlServer if free_tds => {
+            tds(&mut out, parts.server, parts.port, "1433");
+            out.set("TDS_Version", "7.4");
+            out.set("ClientCharset", "UTF-8");
+        }
+        Family::SqlServer => {
+            let host = local(parts.server);
+            out.set("Server", parts.port.map_or_else(|| host.clone(), |port| format!("{host},{port}")));
+            // Older providers do not encrypt unless they are told to; the driver of today does.
+            let asked = pairs.flag(&["Encrypt", "Use Encryption for Data"]);
+            let newest =
+                pairs.filled(&["Provider"]).is_some_and(|p| p.to_ascii_lowercase().starts_with("msoledbsql19"));
+            out.set("Encrypt", if asked.unwrap_or(newest) { "yes" } else { "no" });
+            if pairs.flag(&["TrustServerCertificate", "Trust Server Certificate"]) == Some(true) {
+                out.set("TrustServerCertificate", "yes");
+            }
+            for (key, keys) in [
+                ("ApplicationIntent", &["ApplicationIntent", "Application Intent"][..]),
+                ("MultiSubnetFailover", &["MultiSubnetFailover", "MultiSubnet Failover"]),
+            ] {
+                if let Some(value) = pairs.filled(keys) {
+                    out.set(key, value);
+                }
+            }
+        }
+        Family::Sybase => {
+            tds(&mut out, parts.server, parts.port, "5000");
+            out.set("TDS_Version", "5.0");
+            out.set("ClientCharset", "UTF-8");
+        }
+        Family::Oracle => {
+            out.set("DBQ", parts.server);
+        }
+        Family::Db2 => {
+            let (host, port) = parts.server.split_once(':').unwrap_or((parts.server, "50000"));
+            out.set("Hostname", host);
+            out.set("Port", parts.port.unwrap_or(port));
+            out.set("Protocol", "TCPIP");
+        }
+        _ => {
+            out.set("Server", local(parts.server));
+            if let Some(port) = parts.port {
+                out.set("Port", port);
+            }
+        }
+    }
+    if !parts.database.is_empty() && family != Family::Oracle {
+        out.set("Database", parts.database);
+    }
+    if !parts.user.is_empty() {
+        out.set("UID", parts.user);
+        out.set("PWD", parts.password.unwrap_or(""));
+    }
+    if family == Family::SqlServer
+        && let Some(application) = pairs.filled(&["Application Name", "APP"])
+    {
+        out.set("APP", application);
+    }
+    let mut target = odbc(out)?;
+    target.family = family;
+    Ok(target)
+}
+
+/// `.`, `(local)` and `(localdb)` are this machine; the rest is a name, perhaps with an instance.
+fn local(server: &str) -> String {
+    let server = server.strip_prefix("tcp:").unwrap_or(server);
+    let (host, instance) = server.split_once('\\').map_or((server, None), |(h, i)| (h, Some(i)));
+    let host = match host.trim().to_ascii_lowercase().as_str() {
+        "." | "(local)" | "" => "localhost",
+        _ => host.trim(),
+    };
+    instance.map_or_else(|| host.to_owned(), |instance| format!("{host}\\{instance}"))
+}
+
+/// FreeTDS wants the port beside the server; an instance is asked for its port.
+fn tds(out: &mut Pairs, server: &str, port: Option<&str>, usual: &str) {
+    let server = local(server);
+    let (host, given) = match server.split_once([',', ':']) {
+        Some((host, port)) => (host.to_owned(), Some(port.trim().to_owned())),
+        None => (server, None),
+    };
+    let has_instance = host.contains('\\');
+    out.set("Server", host);
+    if !has_instance {
+        out.set("Port", port.map_or_else(|| given.unwrap_or_else(|| usual.to_owned()), str::to_owned));
+    }
+}
+
+/// What a login lacks: Windows authentication is none that this system has, and packages seldom hold passwords.
+fn missing_login(pairs: &Pairs, parts: &Parts<'_>, name: &str) -> Option<String> {
+    let integrated = pairs.flag(&["Integrated Security", "Trusted_Connection"]) == Some(true);
+    let how = format!(
+        "give a login: --connect '{name}=Data Source={};Initial Catalog={};User ID=…;Password=…', or user and \
+         password_env in connections.toml",
+        if parts.server.is_empty() { "…" } else { parts.server },
+        if parts.database.is_empty() { "…" } else { parts.database },
+    );
+    if integrated && parts.user.is_empty() {
+        return Some(format!(
+            "the connection \"{name}\" asks for Windows authentication (Integrated Security), which is not there: {how}. \
+             With a Kerberos ticket, an ODBC string with Trusted_Connection=Yes does it"
+        ));
+    }
+    let wants = parts.password.is_none() && !parts.user.is_empty();
+    wants.then(|| format!("the connection \"{name}\" has the user \"{}\" and no password: {how}", parts.user))
+}
+
+fn jet(pairs: &Pairs, name: &str, paths: &PathMap) -> Outcome<Target> {
+    let extended = pairs.filled(&["Extended Properties"]).unwrap_or("").trim_matches('"').to_ascii_lowercase();
+    if extended.starts_with("excel") {
+        return Err(refused(name, "it is a workbook of Excel, which the Excel components read and write"));
+    }
+    if !extended.is_empty() && !extended.starts_with("ms access") {
+        return Err(refused(name, &format!("Jet's \"{extended}\" is not supported by this build")));
+    }
+    let Some(driver) = installed::named("mdbtools") else {
+        let what = "an ODBC driver for Access databases (MDBTools)";
+        return Err(DbError::new(
+            ErrorKind::NoDriver,
+            format!("the connection \"{name}\": {what} is not installed here; install odbc-mdbtools"),
+        ));
+    };
+    let mut out = Pairs::default();
+    out.set("Driver", driver);
+    out.set("DBQ", paths.resolve(pairs.filled(&SERVER).unwrap_or("")).to_string_lossy());
+    odbc(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_by_name() {
+        for (name, expected) in [
+            ("SQLNCLI11.1", Provider::Database(Family::SqlServer)),
+            ("SQLOLEDB.1", Provider::Database(Family::SqlServer)),
+            ("MSOLEDBSQL19", Provider::Database(Family::SqlServer)),
+            ("Sybase.ASEOLEDBProvider.2", Provider::Database(Family::Sybase)),
+            ("MSDAORA.1", Provider::Database(Family::Oracle)),
+            ("IBMOLEDB.DB2COPY1", Provider::Database(Family::Db2)),
+            ("MSDASQL.1", Provider::Bridge),
+            ("Microsoft.ACE.OLEDB.12.0", Provider::Jet),
+            ("MSOLAP.8", Provider::Cubes),
+            ("PostgreSQL OLE DB Provider", Provider::Database(Family::Postgres)),
+            ("Other", Provider::Unknown),
+        ] {
+            assert_eq!(provider(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn servers_of_this_machine() {
+        for (given, expected) in [
+            (".", "localhost"),
+            ("(local)", "localhost"),
+            (".\\SQL2019", "localhost\\SQL2019"),
+            ("tcp:db,1434", "db,1434"),
+        ] {
+            assert_eq!(local(given), expected);
+        }
+        let mut out = Pairs::default();
+        tds(&mut out, "db,1434", None, "1433");
+        assert_eq!((out.get(&["Server"]), out.get(&["Port"])), (Some("db"), Some("1434")));
+    }
+
+    #[test]
+    fn logins_that_lack_something() {
+        let missing = |text: &str| {
+            let pairs = Pairs::parse(text);
+            let parts = Parts {
+                server: pairs.filled(&SERVER).unwrap_or(""),
+                port: None,
+                database: "",
+                user: pairs.filled(&USER).unwrap_or(""),
+                password: pairs.filled(&PASSWORD),
+            };
+            missing_login(&pairs, &parts, "Stage")
+        };
+        let text = missing("Data Source=srv;Integrated Security=SSPI").unwrap();
+        assert!(
+            text.contains("--connect 'Stage=Data Source=srv;") && text.contains("Windows authentication"),
+            "{text}"
+        );
+        assert!(missing("Data Source=srv;User ID=me").unwrap().contains("no password"));
+        assert_eq!(missing("Data Source=srv;User ID=me;Password=x"), None);
+        assert_eq!(missing("Data Source=srv"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let refused = |text: &str| target(&Pairs::parse(text), "C", &PathMap::default()).unwrap_err().message;
+        assert!(refused("Provider=MSOLAP.8;Data Source=x").contains("MSOLAP"));
+        assert!(refused("Provider=Elsewhere.1;Data Source=x").contains("Elsewhere.1"));
+        let excel =
+            "Provider=Microsoft.ACE.OLEDB.12.0;Data Source=x.xlsx;Extended Properties=\"Excel 12.0 XML;HDR=YES\"";
+        assert!(refused(excel).contains("Excel"));
+    }
+}
