@@ -79,8 +79,15 @@ impl Keys {
     }
 
     /// The order of two rows.
+    #[inline]
     pub(crate) fn compare(&self, row: usize, other: &Keys, other_row: usize) -> Ordering {
-        self.prefix[row].cmp(&other.prefix[other_row]).then_with(|| self.tail(row).cmp(other.tail(other_row)))
+        match self.prefix[row].cmp(&other.prefix[other_row]) {
+            // Most keys have no tails, and a comparison of nothing is a call all the same.
+            Ordering::Equal if self.tails.is_some() || other.tails.is_some() => {
+                self.tail(row).cmp(other.tail(other_row))
+            }
+            order => order,
+        }
     }
 }
 

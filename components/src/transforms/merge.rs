@@ -8,8 +8,8 @@ use arrow::compute::interleave;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, Sink, Source, Stage,
-    StageEnds, Step, Waker,
+    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Sink, Source,
+    Stage, StageEnds, Step, Waker,
 };
 use dtsx_engine::types::DataType;
 use std::cmp::Ordering;
@@ -130,6 +130,10 @@ impl Stage for MergeStage {
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
     }
 }
 

@@ -11,12 +11,13 @@ use arrow::compute::{interleave, take};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, Sink, Source, Stage,
-    StageEnds, Step, Waker,
+    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Sink, Source,
+    Stage, StageEnds, Step, Waker,
 };
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of an output batch, about.
@@ -224,6 +225,10 @@ impl Stage for JoinStage {
     fn blocks(&self) -> bool {
         false
     }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("a row for each pair that matches")
+    }
 }
 
 struct Outlet {
@@ -238,6 +243,7 @@ impl Source for Outlet {
             sides: self.sides.clone(),
             heads: [Head::new(0), Head::new(1)],
             group: Group::default(),
+            places: Vec::new(),
             out: Joined::default(),
         }))
     }
@@ -247,10 +253,12 @@ impl Source for Outlet {
     }
 }
 
-/// The rows of the right side that have the key of some row, all of them or not yet.
+/// The rows of the right side that have the key of some row, all of them or not yet: rows of earlier batches, and of the
+/// batch that the right side stands in.
 #[derive(Default)]
 struct Group {
-    rows: Vec<(Arc<Rows>, usize)>,
+    earlier: Vec<(Arc<Rows>, Range<usize>)>,
+    present: Range<usize>,
     state: GroupState,
 }
 
@@ -272,21 +280,14 @@ struct Joined {
 }
 
 impl Joined {
-    fn push(&mut self, side: usize, row: Option<(&Arc<Rows>, usize)>) {
-        let Some((rows, row)) = row else {
-            self.rows[side].push((NONE, NONE));
-            return;
-        };
+    /// The number of a batch. Rows come in order, so it is the last one or a new one; within a group, one of the last few.
+    fn batch(&mut self, side: usize, rows: &Arc<Rows>) -> u32 {
         let batches = &mut self.batches[side];
-        // Rows come in order, so it is the last batch or a new one; within a group, one of the last few.
-        let batch = match batches.iter().rposition(|known| Arc::ptr_eq(known, rows)) {
-            Some(batch) => batch,
-            None => {
-                batches.push(rows.clone());
-                batches.len() - 1
-            }
-        };
-        self.rows[side].push((batch as u32, row as u32));
+        let batch = batches.iter().rposition(|known| Arc::ptr_eq(known, rows)).unwrap_or_else(|| {
+            batches.push(rows.clone());
+            batches.len() - 1
+        });
+        batch as u32
     }
 
     fn len(&self) -> usize {
@@ -299,6 +300,8 @@ struct Joining {
     sides: Arc<Sides>,
     heads: [Head; 2],
     group: Group,
+    /// The rows of the group as the output batch numbers them.
+    places: Vec<(u32, u32)>,
     out: Joined,
 }
 
@@ -327,102 +330,119 @@ enum Went {
 
 impl Joining {
     fn emit(&mut self) -> Step<Morsel> {
-        Step::More(Box::new(std::mem::take(&mut self.out)))
+        let mut out = Joined::default();
+        out.rows.iter_mut().for_each(|rows| rows.reserve(BATCH_ROWS));
+        Step::More(Box::new(std::mem::replace(&mut self.out, out)))
     }
 
     /// Takes rows of the present batches for as long as they last or the output batch is full.
     fn step(&mut self, waker: &Waker) -> Went {
-        let left = self.heads[0].settle(&self.sides, waker);
-        if left == At::Later {
-            return Went::Later;
-        }
-        if self.group.state == GroupState::Gathering
-            && let Some(went) = self.gather(waker)
-        {
-            return went;
-        }
-        if self.group.state == GroupState::Complete {
-            if left == At::Row && self.match_group() {
+        loop {
+            let left = self.heads[0].settle(&self.sides, waker);
+            if left == At::Later {
+                return Went::Later;
+            }
+            if self.group.state == GroupState::Gathering
+                && let Some(went) = self.gather(waker)
+            {
+                return went;
+            }
+            if self.group.state == GroupState::Complete {
+                if left == At::Row && self.match_group() {
+                    if self.out.len() >= BATCH_ROWS {
+                        return Went::On;
+                    }
+                    continue;
+                }
+                self.group.earlier.clear();
+                self.group.state = GroupState::None;
+            }
+            match (left, self.heads[1].settle(&self.sides, waker)) {
+                (At::Later, _) | (_, At::Later) => return Went::Later,
+                (At::End, At::End) => return Went::End,
+                (At::Row, At::End) => self.alone(0),
+                (At::End, At::Row) => self.alone(1),
+                (At::Row, At::Row) => self.compare(),
+            }
+            if self.out.len() >= BATCH_ROWS {
                 return Went::On;
-            }
-            self.group = Group::default();
-        }
-        let right = self.heads[1].settle(&self.sides, waker);
-        match (left, right) {
-            (At::Later, _) | (_, At::Later) => Went::Later,
-            (At::End, At::End) => Went::End,
-            (At::Row, At::End) => {
-                self.alone(0, usize::MAX);
-                Went::On
-            }
-            (At::End, At::Row) => {
-                self.alone(1, usize::MAX);
-                Went::On
-            }
-            (At::Row, At::Row) => {
-                self.compare();
-                Went::On
             }
         }
     }
 
-    /// Passes rows of a side that have no match: at most `limit`, and not beyond the batch.
-    fn alone(&mut self, side: usize, limit: usize) {
+    /// Whether rows of a side leave that match nothing.
+    fn stays_alone(&self, side: usize) -> bool {
+        matches!((self.plan.join, side), (JoinType::Full, _) | (JoinType::Left, 0))
+    }
+
+    /// Passes the rows of a side of which the other one has no more.
+    fn alone(&mut self, side: usize) {
+        let stays = self.stays_alone(side);
         let head = &mut self.heads[side];
         let Some(rows) = &head.rows else { return };
-        let end = rows.batch.rows.min(head.row.saturating_add(limit));
-        let kept = matches!((self.plan.join, side), (JoinType::Full, _) | (JoinType::Left, 0));
-        if kept {
-            for row in head.row..end {
-                self.out.push(side, Some((rows, row)));
-                self.out.push(1 - side, None);
-            }
+        let end = rows.batch.rows;
+        if stays {
+            let batch = self.out.batch(side, rows);
+            self.out.rows[side].extend((head.row..end).map(|row| (batch, row as u32)));
+            self.out.rows[1 - side].extend((head.row..end).map(|_| (NONE, NONE)));
         }
         head.row = end;
     }
 
     /// Goes on to where the rows of both sides are equal; that begins a group.
     fn compare(&mut self) {
-        while self.out.len() < BATCH_ROWS {
-            let [Head { rows: Some(left), row: l, .. }, Head { rows: Some(right), row: r, .. }] = &self.heads else {
-                return;
-            };
-            if *l == left.batch.rows || *r == right.batch.rows {
-                return;
-            }
-            match left.keys.compare(*l, &right.keys, *r) {
-                Ordering::Less => self.alone(0, 1),
-                Ordering::Greater => self.alone(1, 1),
-                Ordering::Equal if !self.plan.nulls_match && left.nulls.as_ref().is_some_and(|nulls| nulls[*l]) => {
-                    self.alone(0, 1);
-                }
+        let stay = [self.stays_alone(0), self.stays_alone(1)];
+        let [left, right] = &mut self.heads;
+        let (Some(l), Some(r)) = (&left.rows, &right.rows) else { return };
+        let batches = [self.out.batch(0, l), self.out.batch(1, r)];
+        while left.row < l.batch.rows && right.row < r.batch.rows && self.out.rows[0].len() < BATCH_ROWS {
+            let order = l.keys.compare(left.row, &r.keys, right.row);
+            let side = match order {
+                Ordering::Less => 0,
+                Ordering::Greater => 1,
+                // A NULL that matches nothing: its row goes alone, and so will those of the other side.
+                Ordering::Equal if !self.plan.nulls_match && l.nulls.as_ref().is_some_and(|n| n[left.row]) => 0,
                 Ordering::Equal => {
                     self.group.state = GroupState::Gathering;
+                    self.group.present = right.row..right.row;
                     return;
                 }
+            };
+            let row = if side == 0 { &mut left.row } else { &mut right.row };
+            if stay[side] {
+                self.out.rows[side].push((batches[side], *row as u32));
+                self.out.rows[1 - side].push((NONE, NONE));
             }
+            *row += 1;
         }
     }
 
-    /// Gathers the rows of the right side that are equal to its present one, or to the group's first.
+    /// Gathers the rows of the right side that are equal to the one where the group began.
     fn gather(&mut self, waker: &Waker) -> Option<Went> {
         loop {
-            match self.heads[1].settle(&self.sides, waker) {
+            let head = &mut self.heads[1];
+            if let Some(rows) = &head.rows {
+                let (first, start) = match self.group.earlier.first() {
+                    Some((first, range)) => (first, range.start),
+                    None => (rows, self.group.present.start),
+                };
+                while head.row < rows.batch.rows {
+                    if first.keys.compare(start, &rows.keys, head.row) != Ordering::Equal {
+                        self.group.state = GroupState::Complete;
+                        return None;
+                    }
+                    head.row += 1;
+                    self.group.present.end = head.row;
+                }
+                // The batch is at its end, and the head is about to let go of it.
+                self.group.earlier.push((rows.clone(), self.group.present.clone()));
+                self.group.present = 0..0;
+                head.rows = None;
+            }
+            match head.settle(&self.sides, waker) {
                 At::Later => return Some(Went::Later),
                 At::End => break,
                 At::Row => {}
-            }
-            let head = &mut self.heads[1];
-            let Some(rows) = &head.rows else { break };
-            while head.row < rows.batch.rows {
-                if let Some((first, row)) = self.group.rows.first()
-                    && first.keys.compare(*row, &rows.keys, head.row) != Ordering::Equal
-                {
-                    self.group.state = GroupState::Complete;
-                    return None;
-                }
-                self.group.rows.push((rows.clone(), head.row));
-                head.row += 1;
             }
         }
         self.group.state = GroupState::Complete;
@@ -431,20 +451,41 @@ impl Joining {
 
     /// Joins rows of the left side with the group for as long as they are equal; false if the present one is not.
     fn match_group(&mut self) -> bool {
-        let head = &mut self.heads[0];
-        let (Some(left), Some((first, row))) = (&head.rows, self.group.rows.first()) else { return false };
-        let start = head.row;
-        while head.row < left.batch.rows && self.out.len() < BATCH_ROWS {
-            if left.keys.compare(head.row, &first.keys, *row) != Ordering::Equal {
-                break;
-            }
-            for (rows, row) in &self.group.rows {
-                self.out.push(0, Some((left, head.row)));
-                self.out.push(1, Some((rows, *row)));
-            }
-            head.row += 1;
+        let [left, right] = &mut self.heads;
+        let Some(l) = &left.rows else { return false };
+        let (first, start) = match (self.group.earlier.first(), &right.rows) {
+            (Some((first, range)), _) => (first, range.start),
+            (None, Some(rows)) => (rows, self.group.present.start),
+            (None, None) => return false,
+        };
+        // About as many rows as a batch has: those of the left side that still fit, one at least.
+        let count: usize = self.group.earlier.iter().map(|(_, range)| range.len()).sum();
+        let room = BATCH_ROWS.saturating_sub(self.out.len()) / (count + self.group.present.len()).max(1);
+        let from = left.row;
+        let limit = l.batch.rows.min(from + room.max(1));
+        let mut end = from;
+        while end < limit && l.keys.compare(end, &first.keys, start) == Ordering::Equal {
+            end += 1;
         }
-        head.row > start
+        if end == from {
+            return false;
+        }
+        self.places.clear();
+        for (rows, range) in &self.group.earlier {
+            let batch = self.out.batch(1, rows);
+            self.places.extend(range.clone().map(|row| (batch, row as u32)));
+        }
+        if let Some(rows) = right.rows.as_ref().filter(|_| !self.group.present.is_empty()) {
+            let batch = self.out.batch(1, rows);
+            self.places.extend(self.group.present.clone().map(|row| (batch, row as u32)));
+        }
+        let batch = self.out.batch(0, l);
+        for row in from..end {
+            self.out.rows[0].extend(self.places.iter().map(|_| (batch, row as u32)));
+            self.out.rows[1].extend_from_slice(&self.places);
+        }
+        left.row = end;
+        true
     }
 }
 

@@ -286,3 +286,128 @@ fn merge_is_union_all_in_order() {
         assert_eq!(numbers(&ran, &[0]), ids(&db, &query), "case {case} [{way:?}]\n{text}");
     }
 }
+
+/// A Multicast hands its rows to both inputs in step; through a Sort the second one has none until the first has had all.
+#[test]
+fn inputs_from_one_source_do_not_hold_each_other_up() {
+    let rows = 400;
+    for (kind, properties, takes) in [
+        ("MergeJoin", "JoinType = 0", ["", ""]),
+        ("Merge", "", ["OutputColumnLineageID = #{Out.k}\n", "OutputColumnLineageID = #{Out.t}\n"]),
+    ] {
+        let mut text = format!("[component]\nkind = Microsoft.{kind}\n{properties}\n");
+        for name in ["L", "R"] {
+            text += &format!("[input {name}]\nk i8, t wstr(30)\n");
+            (0..rows).for_each(|row| writeln!(text, "{row},some text of row {row}").unwrap());
+            write!(text, "[use {name}.k]\nsort = 1\n{}[use {name}.t]\n{}", takes[0], takes[1]).unwrap();
+        }
+        text += "[output Out]\nsync = none\n[column Out.k i8]\nInputColumnID = #{L.k}\n";
+        text += "[column Out.t wstr(30)]\nInputColumnID = #{R.t}\n";
+        let test = text::parse(&text);
+        let tapped = ["Out".to_owned()];
+        for sort in [false, true] {
+            let mut bench = Bench::new(&test);
+            bench.share(sort);
+            let (plan, diagnostics) = bench.bind(&tapped);
+            let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+            for threads in [1, 2, 4] {
+                for chaos in [false, true] {
+                    for memory in [None, Some(2000)] {
+                        let way = Way { threads, chaos, batch_rows: None, decoys: 0, memory };
+                        let ran = bench.run(&plan, &tapped, way);
+                        assert!(ran.outcome.is_ok(), "{:?} [{way:?}]", ran.outcome);
+                        let found = &ran.outputs["Out"].1;
+                        let copies = if kind == "Merge" { 2 } else { 1 };
+                        assert_eq!(found.len(), rows * copies, "{kind} [{way:?}]");
+                        for (at, row) in found.iter().enumerate() {
+                            let key = (at / copies).to_string();
+                            assert_eq!(row[0].as_ref(), Some(&key));
+                            assert_eq!(row[1], Some(format!("some text of row {key}")));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A Sort of many rows, with keys that prefixes hold and keys that they do not.
+fn big_sort(distinct: bool, fails: bool) -> text::FlowTest {
+    let mut dice = Dice(7);
+    let mut text = format!("[component]\nkind = Microsoft.Sort\nEliminateDuplicates = {distinct}\n");
+    text += if fails { "[input In fails]\n" } else { "[input In]\n" };
+    text += "id i8, a i4, b wstr(40), c numeric(38,2)\n";
+    for id in 0..6000 {
+        let (a, b) = (dice.next(50), dice.next(300));
+        writeln!(text, "{id},{a},some longer text number {b},{}.50", dice.next(1 << 40)).unwrap();
+    }
+    text += "[use In.b]\nNewSortKeyPosition = 2\n[use In.a]\nNewSortKeyPosition = -1\n[output Out]\nsync = none\n";
+    for (name, data_type) in [("id", "i8"), ("a", "i4"), ("b", "wstr(40)"), ("c", "numeric(38,2)")] {
+        writeln!(text, "[column Out.{name} {data_type}]\nSortColumnId = #{{In.{name}}}").unwrap();
+    }
+    text::parse(&text)
+}
+
+#[test]
+fn a_sort_is_the_same_with_any_memory() {
+    let tapped = ["Out".to_owned()];
+    for distinct in [false, true] {
+        let bench = Bench::new(&big_sort(distinct, false));
+        let plan = bench.bind(&tapped).0.unwrap();
+        let way = |memory| Way { threads: 2, chaos: false, batch_rows: None, decoys: 0, memory };
+        let whole = bench.run(&plan, &tapped, way(None));
+        assert!(whole.outcome.is_ok() && whole.spilled == 0 && whole.peak > 100_000);
+        for (share, spills) in [(2.0, false), (0.5, true), (0.33, true), (0.1, true), (0.01, true)] {
+            // Half of the memory is for holders of rows.
+            let memory = 2.0 * share * whole.peak as f64;
+            let ran = bench.run(&plan, &tapped, way(Some(memory as usize)));
+            assert!(ran.outcome.is_ok(), "{:?}", ran.outcome);
+            assert_eq!(ran.spilled > 0, spills, "{share} of {}", whole.peak);
+            assert_eq!(ran.outputs["Out"], whole.outputs["Out"], "{share}");
+            assert!(!spills || ran.peak < whole.peak, "{share}: {} of {}", ran.peak, whole.peak);
+        }
+    }
+}
+
+#[test]
+fn a_sort_that_fails_or_is_cancelled_leaves_nothing() {
+    let tapped = ["Out".to_owned()];
+    for fails in [false, true] {
+        let bench = Bench::new(&big_sort(false, fails));
+        let plan = bench.bind(&tapped).0.unwrap();
+        let morsels = if fails { vec![0] } else { vec![1, 2, 700, 1400, 1501] };
+        for morsel in morsels {
+            for chaos in [false, true] {
+                bench.cancel_at(morsel);
+                let way = Way { threads: 2, chaos, batch_rows: None, decoys: 0, memory: Some(100_000) };
+                let ran = bench.run(&plan, &tapped, way);
+                let error = ran.outcome.unwrap_err();
+                assert_eq!(error.owner() == dtsx_engine::diag::Owner::Cancelled, !fails, "{error}");
+                assert!(ran.outputs.is_empty());
+                assert!(ran.spilled > 0 || morsel < 100, "{morsel}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_merge_join_can_be_cancelled() {
+    let mut text = "[component]\nkind = Microsoft.MergeJoin\n".to_owned();
+    for name in ["L", "R"] {
+        write!(text, "[input {name}]\nk i8\n").unwrap();
+        (0..2000).for_each(|row| writeln!(text, "{row}").unwrap());
+        write!(text, "[use {name}.k]\nsort = 1\n").unwrap();
+    }
+    text += "[output Out]\nsync = none\n[column Out.k i8]\nInputColumnID = #{L.k}\n";
+    let tapped = ["Out".to_owned()];
+    let bench = Bench::new(&text::parse(&text));
+    let plan = bench.bind(&tapped).0.unwrap();
+    for morsel in [1, 2, 250, 499] {
+        for chaos in [false, true] {
+            bench.cancel_at(morsel);
+            let way = Way { threads: 2, chaos, batch_rows: None, decoys: 0, memory: None };
+            let error = bench.run(&plan, &tapped, way).outcome.unwrap_err();
+            assert_eq!(error.owner(), dtsx_engine::diag::Owner::Cancelled);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
-use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
+use dtsx_engine::run::{CancelToken, ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
 use dtsx_engine::types::convert::{CastMode, CastOptions, cast_array};
 use dtsx_engine::types::scalar::value_at;
 use dtsx_engine::types::{DataType, Value};
@@ -86,9 +86,18 @@ pub struct Ran {
     pub variables: Arc<TestVariables>,
     /// The folder with the files of the run.
     pub folder: tempfile::TempDir,
+    /// The most bytes that rows were held in, and what was written away of them.
+    pub peak: usize,
+    pub spilled: u64,
 }
 
 impl Bench {
+    /// Cancels the run when the source of an input gives that morsel, from 1; 0: never.
+    pub fn cancel_at(&self, morsel: usize) {
+        let morsel = if morsel == 0 { usize::MAX } else { morsel };
+        self.sources.values().for_each(|source| source.cancels_at.store(morsel, Ordering::SeqCst));
+    }
+
     pub fn new(test: &FlowTest) -> Bench {
         let mut lineages = Lineages::default();
         let mut flow = FlowSpec { path: r"\Package\Flow".into(), optimized: true, ..FlowSpec::default() };
@@ -129,6 +138,7 @@ impl Bench {
                 morsels: Arc::new(morsels(&input.columns, &input.rows)),
                 fails: input.fails,
                 decoys: Arc::default(),
+                cancels_at: Arc::new(AtomicUsize::new(usize::MAX)),
             };
             sources.insert(kind.clone(), &*Box::leak(Box::new(source)));
             flow.components.push(ComponentSpec {
@@ -197,6 +207,56 @@ impl Bench {
         Bench { flow, sources, component, variables, connections, folder, fills, databases }
     }
 
+    /// Feeds both inputs of the component with the rows of the first, through a Multicast, and the second through a Sort
+    /// by its first column as well.
+    pub fn share(&mut self, sort: bool) {
+        let columns = self.flow.components[0].outputs[0].columns.clone();
+        let port = |name: &str, from: &str| OutputSpec {
+            name: name.into(),
+            id: format!("{from}.{name}"),
+            ..OutputSpec::default()
+        };
+        let passed = |name: &str| OutputSpec { synchronous_input: Some(0), ..port(name, "Multicast") };
+        self.flow.components[1] = ComponentSpec {
+            name: "Multicast".into(),
+            path: r"\Package\Flow\Multicast".into(),
+            kind: "Microsoft.Multicast".into(),
+            inputs: vec![InputSpec { name: "In".into(), ..InputSpec::default() }],
+            outputs: vec![passed("A"), passed("B")],
+            ..ComponentSpec::default()
+        };
+        let path = |name: &str, from, to| PathSpec { name: name.into(), from, to };
+        self.flow.paths = vec![path("in", (0, 0), (1, 0)), path("a", (1, 0), (2, 0))];
+        let mut taken = columns.clone();
+        if sort {
+            let mut names = (*self.flow.lineage_names).clone();
+            for column in &mut taken {
+                column.properties.set_text("SortColumnId", column.id.clone(), Origin::Package);
+                column.lineage = LineageId(names.len() as u32 + 1);
+                names.insert(format!("Sorted.{}", column.name), column.lineage);
+            }
+            self.flow.lineage_names = Arc::new(names);
+            let used = columns.iter().map(|c| input_column(c, None, &mut Vec::new()));
+            let mut used: Vec<_> = used.collect();
+            used[0].properties.set_text("NewSortKeyPosition", "1", Origin::Package);
+            self.flow.components.push(ComponentSpec {
+                name: "Sort".into(),
+                path: r"\Package\Flow\Sort".into(),
+                kind: "Microsoft.Sort".into(),
+                locale: 1033,
+                inputs: vec![InputSpec { name: "In".into(), columns: used, ..InputSpec::default() }],
+                outputs: vec![OutputSpec { columns: taken.clone(), ..port("Out", "Sort") }],
+                ..ComponentSpec::default()
+            });
+            self.flow.paths.extend([path("b", (1, 1), (3, 0)), path("sorted", (3, 0), (2, 1))]);
+        } else {
+            self.flow.paths.push(path("b", (1, 1), (2, 1)));
+        }
+        for (column, taken) in self.flow.components[2].inputs[1].columns.iter_mut().zip(&taken) {
+            column.lineage = taken.lineage;
+        }
+    }
+
     /// Binds the flow; every output of the component that `tapped` names counts as attached.
     pub fn bind(&self, tapped: &[String]) -> (Option<Arc<FlowPlan>>, Vec<Diagnostic>) {
         let mut services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
@@ -233,11 +293,13 @@ impl Bench {
 
     pub fn run(&self, plan: &Arc<FlowPlan>, tapped: &[String], way: Way) -> Ran {
         self.sources.values().for_each(|source| source.decoys.store(way.decoys, Ordering::SeqCst));
+        let temp = tempfile::tempdir().unwrap();
         let options = RunOptions {
             threads: way.threads,
             batch_rows: way.batch_rows,
             chaos: ChaosOptions { park: way.chaos },
             memory: way.memory,
+            temp: Some(temp.path().to_owned()),
             ..RunOptions::default()
         };
         let mut services = Services::new(options).unwrap();
@@ -281,7 +343,9 @@ impl Bench {
                 outputs.insert(format!("{ROWSET}{name}"), rowset_table(&rowset));
             }
         }
-        Ran { outcome, outputs, variables: self.variables.clone(), folder }
+        nothing_stays(temp.path());
+        let (peak, spilled) = (services.memory.peak(), services.spill.written());
+        Ran { outcome, outputs, variables: self.variables.clone(), folder, peak, spilled }
     }
 
     /// The number of a column that is spelled `In.name`.
@@ -350,7 +414,12 @@ fn cache_manager(cache: &Cache) -> ConnectionSpec {
 /// The flow that writes the rows of a cache.
 fn fill(cache: &Cache, connections: &HashMap<String, ConnectionSpec>, variables: &Arc<TestVariables>) -> Arc<FlowPlan> {
     let columns: Vec<(String, DataType)> = cache.columns.iter().map(|(n, t, _)| (n.clone(), *t)).collect();
-    let source = TestSource { morsels: Arc::new(morsels(&columns, &cache.rows)), fails: false, decoys: Arc::default() };
+    let source = TestSource {
+        morsels: Arc::new(morsels(&columns, &cache.rows)),
+        fails: false,
+        decoys: Arc::default(),
+        cancels_at: Arc::new(AtomicUsize::new(usize::MAX)),
+    };
     let sources = HashMap::from([("Test.Source".to_owned(), &*Box::leak(Box::new(source)))]);
     let mut lineages = Lineages::default();
     let made = |(name, data_type): &(String, DataType)| Column {
@@ -398,6 +467,17 @@ fn fill(cache: &Cache, connections: &HashMap<String, ConnectionSpec>, variables:
     };
     let (plan, diagnostics) = bind(&flow, &env);
     Arc::new(plan.unwrap_or_else(|| panic!("the cache {}: {diagnostics:#?}", cache.name)))
+}
+
+/// However a run ends, it leaves no temporary files. The last lane may still be on its way out when it has ended.
+fn nothing_stays(temp: &std::path::Path) {
+    for _ in 0..1000 {
+        if std::fs::read_dir(temp).unwrap().next().is_none() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("temporary files stay: {:?}", std::fs::read_dir(temp).unwrap().collect::<Vec<_>>());
 }
 
 /// The rules by which the component finds its files.
@@ -552,6 +632,8 @@ struct TestSource {
     morsels: Arc<Vec<Batch>>,
     fails: bool,
     decoys: Arc<AtomicUsize>,
+    /// The morsel with which the run is cancelled.
+    cancels_at: Arc<AtomicUsize>,
 }
 
 impl ComponentKind for TestSource {
@@ -569,8 +651,14 @@ impl ComponentKind for TestSource {
 }
 
 impl Source for TestSource {
-    fn open(&self, _cx: &OpenCx) -> Result<Box<dyn Fetch>> {
-        Ok(Box::new(Morsels { rest: (*self.morsels).clone().into_iter(), fails: self.fails, hesitate: false }))
+    fn open(&self, cx: &OpenCx) -> Result<Box<dyn Fetch>> {
+        Ok(Box::new(Morsels {
+            rest: (*self.morsels).clone().into_iter(),
+            fails: self.fails,
+            hesitate: false,
+            cancels_in: self.cancels_at.load(Ordering::SeqCst),
+            cancel: cx.services.cancel.clone(),
+        }))
     }
 
     fn decoder(&self, _cx: &OpenCx, _outputs: &[Layout]) -> Result<Box<dyn Decode>> {
@@ -582,6 +670,8 @@ struct Morsels {
     rest: std::vec::IntoIter<Batch>,
     fails: bool,
     hesitate: bool,
+    cancels_in: usize,
+    cancel: CancelToken,
 }
 
 impl Fetch for Morsels {
@@ -591,6 +681,10 @@ impl Fetch for Morsels {
         if self.hesitate {
             waker.wake();
             return Ok(Step::Parked);
+        }
+        self.cancels_in -= 1;
+        if self.cancels_in == 0 {
+            self.cancel.cancel();
         }
         match self.rest.next() {
             Some(batch) => Ok(Step::More(Box::new(batch))),

@@ -14,7 +14,7 @@ mod store;
 use super::{one_input, one_output};
 use crate::shared::sort_keys::{KeyColumn, can_be_key};
 use dtsx_engine::diag::{Diagnostic, Result, codes};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, Stage, StageEnds};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Stage, StageEnds};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::collation::Collation;
@@ -193,5 +193,9 @@ impl Stage for SortStage {
 
     fn blocks(&self) -> bool {
         true
+    }
+
+    fn row_rule(&self) -> RowRule {
+        if self.plan.distinct { RowRule::Other("a row for each key") } else { RowRule::Once }
     }
 }

@@ -59,7 +59,8 @@ struct Ranges {
     blocks: Blocks,
     /// Rows with equal keys meet in one range.
     distinct: bool,
-    groups: Vec<Mutex<Vec<Entry>>>,
+    /// Entries of several blocks each.
+    groups: Vec<Mutex<Vec<Vec<Entry>>>>,
     /// The first key of each range but the first.
     bounds: Vec<Entry>,
     /// By group, its entries by range, and where each range ends.
@@ -72,15 +73,16 @@ impl Ranges {
     fn new(blocks: Blocks, entries: Vec<Vec<Entry>>, rows: usize, distinct: bool) -> Ranges {
         let total: usize = entries.iter().map(Vec::len).sum();
         let bounds = bounds(&blocks, &entries, total, rows, distinct);
-        let mut groups: Vec<Vec<Entry>> = Vec::new();
+        let mut groups: Vec<Vec<Vec<Entry>>> = Vec::new();
+        let mut room = 0;
         for part in entries {
-            match groups.last_mut() {
-                Some(group) if group.len() + part.len() <= group.capacity() => group.extend(part),
-                _ => {
-                    let mut group = Vec::with_capacity(GROUP.min(total).max(part.len()));
-                    group.extend(part);
-                    groups.push(group);
-                }
+            if part.len() > room {
+                groups.push(Vec::new());
+                room = GROUP;
+            }
+            room = room.saturating_sub(part.len());
+            if let Some(group) = groups.last_mut() {
+                group.push(part);
             }
         }
         Ranges {
@@ -102,6 +104,7 @@ impl Ranges {
     fn cut(&self, group: usize) {
         let entries = std::mem::take(&mut *self.groups[group].lock().unwrap_or_else(PoisonError::into_inner));
         let cut = if self.bounds.is_empty() {
+            let entries = entries.concat();
             let ends = vec![entries.len() as u32];
             (entries, ends)
         } else {
@@ -116,15 +119,15 @@ impl Ranges {
                 };
                 range as u32
             };
-            let ranges: Vec<u32> = entries.iter().map(range).collect();
+            let ranges: Vec<u32> = entries.iter().flatten().map(range).collect();
             let mut ends = vec![0u32; self.count()];
             ranges.iter().for_each(|range| ends[*range as usize] += 1);
             let mut start = 0;
             for end in &mut ends {
                 (start, *end) = (start + *end, start);
             }
-            let mut sorted = vec![0; entries.len()];
-            for (entry, range) in entries.iter().zip(&ranges) {
+            let mut sorted = vec![0; ranges.len()];
+            for (entry, range) in entries.iter().flatten().zip(&ranges) {
                 let at = &mut ends[*range as usize];
                 sorted[*at as usize] = *entry;
                 *at += 1;
