@@ -285,9 +285,12 @@ impl Blocking for Aggregation {
 
     fn seal(&self, inputs: Vec<Sealed<Lane, u64>>) -> Result<Parts<Part>> {
         self.cx.services.cancel.check()?;
+        let blocks: u64 = inputs.iter().map(|input| input.kept).sum();
         // What lanes keep between batches is given back before the tables are put in order.
-        drop(inputs);
-        self.settle()?;
+        inputs.into_iter().for_each(|input| drop(input.lanes));
+        if blocks > 0 {
+            self.settle()?;
+        }
         let parts = (0..self.groupings.len()).map(|g| self.finished(g)).collect::<Result<Vec<_>>>()?;
         Ok(Box::new(parts.into_iter().flatten()))
     }

@@ -54,7 +54,11 @@ fn rows(draw: &mut Draw, count: usize, keys: u64) -> Vec<Vec<Sql>> {
         };
         let text = |draw: &mut Draw| {
             let n = draw.below(keys);
-            Sql::Text(if n % 3 == 0 { format!("{n}") } else { format!("a text that no view holds inline {n}") })
+            Sql::Text(if n.is_multiple_of(3) {
+                format!("{n}")
+            } else {
+                format!("a text that no view holds inline {n}")
+            })
         };
         vec![
             cell(draw, &|d| Sql::Integer(d.below(keys) as i64 - 2)),
