@@ -66,6 +66,7 @@ pub const DESTINATIONS: &[&dyn ComponentKind] = &[
     &database_destination::SqlServerDestination,
     &data_reader::DataReaderDestination,
     &flat_file_destination::FlatFileDestinationComponent,
+    &crate::destinations::excel::ExcelDestination,
     &crate::destinations::raw_file::RawFileDestination,
     &recordset::RecordsetDestination,
 ];

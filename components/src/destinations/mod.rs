@@ -2,6 +2,7 @@
 
 pub mod data_reader;
 pub mod database;
+pub mod excel;
 pub mod flat_file;
 pub mod raw_file;
 pub mod recordset;

@@ -175,3 +175,34 @@ impl Commit for Collect {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::testing::{Recorder, open_cx};
+    use arrow::array::{ArrayRef, StringViewArray};
+    use dtsx_engine::memory::Budget;
+
+    #[test]
+    fn rows_are_reserved_and_what_does_not_fit_fails() {
+        let data_type = DataType::WStr { len: 4000 };
+        let columns = vec![("text".to_owned(), Slot(0), data_type)];
+        let sink = Recordset { plan: Arc::new(Plan { variable: "User::Rows".into(), columns }) };
+        let mut cx = open_cx(&Arc::new(Recorder::default()));
+        cx.services.memory = Arc::new(Budget::new(Some(10_000)));
+        let mut commit = sink.open(&cx, &Layout::default()).unwrap();
+        let mut encode = sink.encoder(&cx, &Layout::default()).unwrap();
+        let text = "x".repeat(1000);
+        let column: ArrayRef = Arc::new(StringViewArray::from(vec![Some(text.as_str()), None, Some("")]));
+        let mut commit_one = || {
+            let block = encode.encode(Batch::new(0, 3, vec![column.clone()])).unwrap();
+            commit.commit(block, &Waker::new(|| {})).map(|_| ())
+        };
+        assert!((0..5).all(|_| commit_one().is_ok()));
+        assert!(cx.services.memory.used() > 5 * 1000);
+        let error = (0..10).find_map(|_| commit_one().err()).unwrap();
+        assert_eq!(error.code(), Some(codes::DTS_E_RSTDESTRSTWRITEPROBLEM));
+        drop(commit);
+        assert_eq!(cx.services.memory.used(), 0);
+    }
+}

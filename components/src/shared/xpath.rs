@@ -200,6 +200,7 @@ fn read(text: &str) -> Result<roxmltree::Document<'_>, String> {
 }
 
 /// Copies a document into the tree that expressions are evaluated over; says which element is a copy of which.
+#[expect(clippy::mutable_key_type, reason = "an element is hashed by its place in memory, whatever is in it")]
 fn copy<'d>(source: &roxmltree::Document<'_>, package: &'d Package) -> HashMap<dom::Element<'d>, roxmltree::NodeId> {
     let document = package.as_document();
     let mut elements = HashMap::new();

@@ -82,6 +82,8 @@ pub(crate) type Workbook = Sheets<BufReader<File>>;
 
 /// The cells of a table.
 pub(crate) struct Table {
+    /// The sheet.
+    pub(crate) sheet: String,
     pub(crate) cells: Range<Data>,
     /// The first cell of the table.
     pub(crate) start: (u32, u32),
@@ -121,7 +123,7 @@ impl Table {
         if first.0 > last.0 || first.1 > last.1 {
             return Ok(None);
         }
-        Ok(Some(Table { cells, start: first, end: last }))
+        Ok(Some(Table { sheet: sheet.clone(), cells, start: first, end: last }))
     }
 
     /// How many columns it has.

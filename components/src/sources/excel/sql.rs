@@ -163,7 +163,7 @@ fn stored(value: &Data) -> Value {
 
 fn result(db: &Connection, sql: &str) -> rusqlite::Result<Table> {
     let mut statement = db.prepare(sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = names.len();
     let mut cells: Vec<Cell<Data>> = Vec::new();
     for (column, name) in names.into_iter().enumerate() {
@@ -184,7 +184,7 @@ fn result(db: &Connection, sql: &str) -> rusqlite::Result<Table> {
         height += 1;
     }
     let end = (height - 1, (width.max(1) - 1) as u32);
-    Ok(Table { cells: Range::from_sparse(cells), start: (0, 0), end })
+    Ok(Table { sheet: String::new(), cells: Range::from_sparse(cells), start: (0, 0), end })
 }
 
 #[cfg(test)]

@@ -82,3 +82,81 @@ fn what_is_not_supported_is_said() {
     assert_eq!(includes(&schema("<xs:include schemaLocation='b.xsd'/>")).unwrap(), ["b.xsd"]);
     assert!(includes(&schema("<xs:import namespace='u' schemaLocation='b.xsd'/>")).unwrap_err().contains("imports"));
 }
+
+const DOCUMENT: &str = "<?xml version=\"1.0\"?><r xmlns:n='u'><t n='1'><s>a &amp; b</s><u>2024-02-29T00:00:00</u><v w='x'/><v/></t>\
+    <!-- c --><t n='2'><s><![CDATA[<]]></s><v w='y'>text</v></t></r>";
+
+/// The rows of both outputs of a document.
+fn read(document: &[u8]) -> dtsx_engine::diag::Result<Vec<String>> {
+    use crate::shared::testing::{Recorder, bound, column, open_cx, shown};
+    use dtsx_engine::flow::*;
+    use dtsx_engine::props::Origin;
+    use dtsx_engine::types::DataType;
+    use std::sync::Arc;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (xml, xsd) = (folder.path().join("a.xml"), folder.path().join("a.xsd"));
+    std::fs::write(&xml, document).unwrap();
+    let body = "<xs:element name='r'><xs:complexType><xs:sequence>
+        <xs:element name='t' maxOccurs='unbounded'><xs:complexType><xs:sequence>
+          <xs:element name='s' type='xs:string'/><xs:element name='u' type='xs:dateTime'/>
+          <xs:element name='v' maxOccurs='9'><xs:complexType><xs:attribute name='w'/></xs:complexType></xs:element>
+        </xs:sequence><xs:attribute name='n' type='xs:int'/></xs:complexType></xs:element>
+        </xs:sequence></xs:complexType></xs:element>";
+    std::fs::write(&xsd, schema(body)).unwrap();
+    let output = |id: &str, columns: Vec<OutputColumnSpec>| {
+        let mut output = OutputSpec { name: id.into(), columns, ..Default::default() };
+        output.properties.set_text("RowsetID", id, Origin::Package);
+        output
+    };
+    let text = |name: &str| column(name, DataType::WStr { len: 50 });
+    let outputs = vec![
+        output("t", vec![column("t_Id", DataType::UI8), column("n", DataType::I4), text("s")]),
+        output("v", vec![text("w"), column("t_Id", DataType::UI8)]),
+    ];
+    let mut spec = ComponentSpec { name: "X".into(), outputs, ..Default::default() };
+    spec.properties.set_text("XMLData", xml.to_string_lossy(), Origin::Package);
+    spec.properties.set_text("XMLSchemaDefinition", xsd.to_string_lossy(), Origin::Package);
+    let kind = |spec: &ComponentSpec, cx: &mut BindCx<'_>| super::XmlSource.bind(spec, cx);
+    let Bound::Source(source) = bound(&spec, &Default::default(), Layout::default(), kind) else { panic!("no source") };
+    let cx = open_cx(&Arc::new(Recorder::default()));
+    let (mut fetch, mut decode) = (source.open(&cx)?, source.decoder(&cx, &[])?);
+    let mut rows = Vec::new();
+    while let Step::More(morsel) = fetch.fetch(&Waker::new(|| {}))? {
+        let mut ports = Ports::new(2);
+        decode.decode(0, morsel, &mut ports)?;
+        for port in 0..2 {
+            rows.extend(ports.take(port).map(shown).unwrap_or_default());
+        }
+    }
+    Ok(rows)
+}
+
+#[test]
+fn a_document_in_two_tables() {
+    assert_eq!(read(DOCUMENT.as_bytes()).unwrap(), ["0|1|a & b", "1|2|<", "x|0", "NULL|0", "y|1"]);
+}
+
+#[test]
+fn every_cut_is_an_error() {
+    for cut in 0..DOCUMENT.len() {
+        assert!(read(&DOCUMENT.as_bytes()[..cut]).is_err(), "{cut} bytes");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Whatever becomes of a document: an error or rows, never a panic.
+    #[test]
+    fn damage_is_an_error_or_rows(
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..5),
+    ) {
+        let mut bytes = DOCUMENT.as_bytes().to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let _ = read(&bytes);
+    }
+}

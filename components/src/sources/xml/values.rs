@@ -126,7 +126,7 @@ fn binary(text: &StringViewArray, lexical: Lexical) -> (ArrayRef, Faults) {
 }
 
 fn hex(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |b: u8| (b as char).to_digit(16);
