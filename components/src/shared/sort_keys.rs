@@ -437,7 +437,8 @@ mod tests {
         let big: ArrayRef = Arc::new(UInt64Array::from(big));
         let decimal = DataType::Numeric { precision: 38, scale: 0 };
         for (array, data_type, rows) in [(array, DataType::I8, rows), (wide, decimal, rows), (big, DataType::UI8, 64)] {
-            let keys = KeyEncoder::new(vec![column(0, data_type, false)]).encode(&[array.clone()], rows).unwrap();
+            let keys =
+                KeyEncoder::new(vec![column(0, data_type, false)]).encode(std::slice::from_ref(&array), rows).unwrap();
             assert!(in_order(&keys), "{data_type}");
             let reverse = arrow::compute::take(&array, &Int64Array::from_iter_values((0..rows as i64).rev()), None);
             let descending = vec![column(0, data_type, true)];
