@@ -178,6 +178,9 @@ class Input:
     columns: list = field(default_factory=list)
     external: bool = False
     side_effects: bool = False
+    operation: str = ""
+    error: str = "NotUsed"
+    truncation: str = "NotUsed"
     id: int = 0
 
     def ref_id(self) -> str:
@@ -245,6 +248,8 @@ CLASSES = {
                  "{150E6007-7C6A-4CC3-8FF3-FC73783A972E}", "{DE50D3C7-41AF-4804-9247-CF1DEB147971}"),
     "Aggregate": ("Microsoft.Aggregate", "{5B201335-B360-485C-BB93-75C34E09B3D3}",
                   "{9ABE8DF3-0052-42DB-8B18-2089E1D1D1B7}", "{F40CF2A6-384A-4C57-B99C-ADAF31E51EBC}"),
+    "OLEDBDestination": ("Microsoft.OLEDBDestination", "{4ADA7EAA-136C-4215-8098-D7A7C27FC0D1}",
+                         "{5A0B62E8-D91D-49F5-94A5-7BE58DE508F0}", "{E2568105-9550-4F71-A638-B7FE42E66922}"),
     "Managed": ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}",
                 "{2E42D45B-F83C-400F-8D77-61DDE6A7DF29}", "{BF01D463-7089-41EE-8F05-0A6DC17CE633}"),
 }
@@ -254,7 +259,7 @@ FRIENDLY_NAMES = {"FlatFileSource": "Flat File Source", "FlatFileDestination": "
                   "DerivedColumn": "Derived Column", "ConditionalSplit": "Conditional Split",
                   "DataConvert": "Data Conversion", "Multicast": "Multicast", "UnionAll": "Union All",
                   "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count", "Sort": "Sort",
-                  "MergeJoin": "Merge Join", "Aggregate": "Aggregate"}
+                  "MergeJoin": "Merge Join", "Aggregate": "Aggregate", "OLEDBDestination": "OLE DB Destination"}
 
 
 @dataclass
@@ -413,6 +418,41 @@ class DataFlow:
         for column in connection.columns:
             self._use(target, source.column((mapping or {}).get(column.name, column.name)),
                       external=column.name, external_type=column.type)
+        self._connect(source, target)
+        return component
+
+    def oledb_destination(self, name: str, source: Output, connection: "Connection", table: str,
+                          columns: list) -> Component:
+        """Fast load. `columns`: (column of the table and of the data flow, its type in the table)."""
+        target = Input("OLE DB Destination Input", external=True, side_effects=True, operation="Insert",
+                       error="FailComponent")
+        component = self._add(Component(
+            "OLEDBDestination", name, description="OLE DB Destination", version=4, dispositions=True,
+            connection=connection, inputs=[target],
+            outputs=[self._error_output("OLE DB Destination Error Output", target)],
+            properties=[
+                Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
+                         "A value of 0 indicates an infinite time-out."),
+                Property("OpenRowset", "System.String", table,
+                         "Specifies the name of the database object used to open a rowset."),
+                Property("OpenRowsetVariable", "System.String", "", "Specifies the variable that contains the name of "
+                         "the database object used to open a rowset."),
+                Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
+                         "page information is unavailable from the data source."),
+                Property("AlwaysUseDefaultCodePage", "System.Boolean", "false", "Forces the use of the "
+                         "DefaultCodePage property value when describing character data."),
+                Property("AccessMode", "System.Int32", "3", "Specifies the mode used to access the database.",
+                         type_converter="AccessMode"),
+                Property("FastLoadKeepIdentity", "System.Boolean", "false", "Indicates whether the values supplied "
+                         "for identity columns will be copied to the destination."),
+                Property("FastLoadKeepNulls", "System.Boolean", "false", "Indicates whether the columns containing "
+                         "null will have null inserted in the destination."),
+                Property("FastLoadOptions", "System.String", "TABLOCK,CHECK_CONSTRAINTS",
+                         "Specifies options to be used with fast load.  Applies only if fast load is turned on."),
+                Property("FastLoadMaxInsertCommitSize", "System.Int32", "2147483647",
+                         "Specifies when commits are issued during data insertion.")]))
+        for column, kind in columns:
+            self._use(target, source.column(column), external=column, external_type=kind)
         self._connect(source, target)
         return component
 
@@ -838,6 +878,17 @@ def file_system_task(name: str, operation: str, source: str, destination: str = 
     return Task("FileSystem", name, Element("FileSystemData", attributes))
 
 
+def execute_sql_task(name: str, connection: str, statement: str, results: dict = None) -> Task:
+    """`connection` is a GUID; `results`, of a single row: column → variable."""
+    prefix = "SQLTask:"
+    attributes = {prefix + "Connection": connection, prefix + "SqlStatementSource": statement,
+                  prefix + "ResultType": "ResultSetType_SingleRow" if results else None}
+    data = Element(f'{prefix}SqlTaskData xmlns:SQLTask="www.microsoft.com/sqlserver/dts/tasks/sqltask"', attributes)
+    for column, variable in (results or {}).items():
+        data.add(Element(prefix + "ResultBinding", {prefix + "ResultName": column, prefix + "DtsVariableName": variable}))
+    return Task("ExecuteSQL", name, data)
+
+
 # executable types by format: 8, 6, 3, 2
 def _managed(stem: str, assembly: str) -> tuple:
     def full(version: str) -> str:
@@ -853,11 +904,12 @@ EXECUTABLES = {
     "ForLoop": ("STOCK:FORLOOP",) * 4,
     "ForEachFile": ("STOCK:FOREACHLOOP",) * 4,
     "FileSystem": ("Microsoft.FileSystemTask", *_managed("FileSystemTask.FileSystemTask", "FileSystemTask")),
+    "ExecuteSQL": ("Microsoft.ExecuteSQLTask", *_managed("ExecuteSQLTask.ExecuteSQLTask", "SQLTask")),
     "Expression": ("Microsoft.ExpressionTask", *_managed("ExpressionTask.ExpressionTask", "ExpressionTask")),
 }
 DESCRIPTIONS = {"Pipeline": "Data Flow Task", "Sequence": "Sequence Container", "ForLoop": "For Loop Container",
                 "ForEachFile": "Foreach Loop Container", "FileSystem": "File System Task",
-                "Expression": "Expression Task"}
+                "Expression": "Expression Task", "ExecuteSQL": "Execute SQL Task"}
 PRODUCT = {8: "16.0.5270.0", 6: "11.0.2100.60", 3: "10.50.1600.1", 2: None}
 ENUMERATOR = {8: "Microsoft.ForEachFileEnumerator", 6: "DTS.ForEachFileEnumerator.3", 3: "DTS.ForEachFileEnumerator.2",
               2: "DTS.ForEachFileEnumerator.1"}
@@ -884,6 +936,12 @@ class Package(Container):
 
     def file(self, name: str, path: str, usage: int = 0) -> Connection:
         made = Connection(name, path, kind="FILE", usage=usage, package=self.name)
+        self.connections.append(made)
+        return made
+
+    def oledb(self, name: str, text: str) -> Connection:
+        """`text` is the connection string."""
+        made = Connection(name, text, kind="OLEDB", package=self.name)
         self.connections.append(made)
         return made
 

@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from designer import (BOOL, DBDATE, I4, NUMERIC, R8, STR, WSTR, Container, DataFlow, FileColumn,  # noqa: E402
-                      Package, Variable, expression_task, file_system_task, handler)
+                      Package, Variable, execute_sql_task, expression_task, file_system_task, handler)
 
 IN, OUT = r"C:\Data\in", r"C:\Data\out"
 MONEY = NUMERIC(10, 2)
@@ -245,7 +245,28 @@ def orders() -> Package:
     copy = loop.add(file_system_task("Keep a copy", "CopyFile", large.guid(), target.guid(), overwrite=True))
     copy.delayed = True  # There is nothing to copy before the data flow has run.
     package.then(flow, loop, expression="@[User::Large] > 0")
+    warehouse(package, flow, report, base_out)
     return package
+
+
+def warehouse(package: Package, flow: DataFlow, report: list, base_out: str) -> None:
+    """The second half of the example: the large orders go into a table of a database, which then counts them."""
+    package.variable("Loaded", 3, "0")
+    database = package.oledb("Warehouse", "Data Source=SALES01;Initial Catalog=Orders;Provider=MSOLEDBSQL.1;"
+                                          "Integrated Security=SSPI;Auto Translate=False;")
+    make_table = package.add(execute_sql_task(
+        "Make the table", database.guid(),
+        "DROP TABLE IF EXISTS [dbo].[LargeOrders]\nGO\nCREATE TABLE [dbo].[LargeOrders] (OrderId int NOT NULL PRIMARY KEY, "
+        "Customer varchar(30), Region nvarchar(5), Total decimal(21, 2), [Year] int)"))
+    load = package.add(DataFlow("Load"))
+    load.delayed = True  # There is no table and no file before the others have run.
+    source = load.flat_file_source("Large orders", package.connections[1])
+    load.oledb_destination("LargeOrders", source.outputs[0], database, "[dbo].[LargeOrders]", report)
+    count = package.add(execute_sql_task("Count", database.guid(), "SELECT COUNT(*) AS n FROM [dbo].[LargeOrders]",
+                                         {"n": "User::Loaded"}))
+    package.then(flow, make_table)
+    package.then(make_table, load)
+    package.then(load, count)
 
 
 PACKAGES = [derive_and_split("derive_and_split_2005", 2), foreach_file("foreach_file_2008", 3),

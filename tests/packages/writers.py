@@ -149,6 +149,9 @@ def modern_connection(item: Connection, fmt: int) -> Element:
         inner = Element("DTS:ConnectionManager", {
             "DTS:FileUsageType": str(item.usage) if item.usage else None, "DTS:ConnectionString": item.path})
         return made.add(Element("DTS:ObjectData", children=[inner]))
+    if item.kind == "OLEDB":
+        inner = Element("DTS:ConnectionManager", {"DTS:ConnectionString": item.path})
+        return made.add(Element("DTS:ObjectData", children=[inner]))
     if item.kind == "CACHE":
         inner = Element("DTS:ConnectionManager", {
             "DTS:UseFile": "True" if item.path else None, "DTS:ConnectionString": item.path or None})
@@ -206,7 +209,8 @@ def modern_component(item: Component, fmt: int) -> Element:
         made.add(modern_properties(item.properties, fmt))
     if item.connection:
         ref = f"Package.ConnectionManagers[{item.connection.name}]"
-        name = "CacheConnection" if item.connection.kind == "CACHE" else "FlatFileConnection"
+        names = {"CACHE": "CacheConnection", "OLEDB": "OleDbConnection"}
+        name = names.get(item.connection.kind, "FlatFileConnection")
         made.add(Element("connections", children=[Element("connection", ordered({
             "refId": f"{item.ref_id()}.Connections[{name}]", "connectionManagerID": ref,
             "connectionManagerRefId": ref, "name": name}, fmt))]))
@@ -250,7 +254,7 @@ def modern_external(owner: str, columns: list, fmt: int) -> Element:
 
 def modern_input(port: Input, fmt: int) -> Element:
     made = Element("input", ordered({
-        "refId": port.ref_id(), "description": port.description or None,
+        "refId": port.ref_id(), "description": port.description or None, **dispositions(port),
         "hasSideEffects": "true" if port.side_effects else None, "name": port.name}, fmt))
     columns = Element("inputColumns")
     for item in port.columns:

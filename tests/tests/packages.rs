@@ -203,6 +203,7 @@ fn the_example_does_what_its_page_says() {
         .expect("the example opens")
         .map(r"C:\Orders\in", example.join("in").to_string_lossy())
         .map(r"C:\Orders\out", out.path().to_string_lossy())
+        .connect("Warehouse", format!("sqlite:{}", out.path().join("orders.db").display()))
         .run(RunOptions::default(), &[])
         .expect("the example runs");
     assert!(outcome.succeeded());
@@ -214,6 +215,8 @@ fn the_example_does_what_its_page_says() {
     }
     let summary = outcome.variables.iter().find(|variable| variable.name == "User::Summary");
     assert_eq!(summary.and_then(|variable| variable.text()).as_deref(), Some("3 large, 3 small, 2 rejected"));
+    let loaded = outcome.variables.iter().find(|variable| variable.name == "User::Loaded");
+    assert_eq!(loaded.and_then(|variable| variable.text()).as_deref(), Some("3"));
 }
 
 /// Every package that the project brings along.
