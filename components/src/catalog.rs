@@ -8,9 +8,7 @@ use crate::destinations::{
 };
 use crate::sources::{database, flat_file};
 use crate::transforms::{
-    aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split,
-    copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast,
-    oledb_command, pivot, row_count, sampling, slowly_changing_dimension, sort, union_all, unpivot,
+    aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split, copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast, oledb_command, pivot, row_count, sampling, slowly_changing_dimension, sort, terms, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
@@ -56,6 +54,8 @@ pub const TRANSFORMS: &[&dyn ComponentKind] = &[
     &slowly_changing_dimension::SlowlyChangingDimension,
     &lookup::Lookup,
     &cache_transform::CacheTransform,
+    &terms::TermExtraction,
+    &terms::TermLookup,
 ];
 
 /// Components without outputs, other than error outputs.
@@ -390,8 +390,8 @@ mod tests {
             let spec = ComponentSpec { kind: kind.into(), path: r"\Package\DFT\C".into(), ..Default::default() };
             unsupported_component(&spec)
         };
-        let stock = refusal("microsoft.termextraction");
-        assert_eq!(stock.message, "Term Extraction (Microsoft.TermExtraction) is not supported by this build");
+        let stock = refusal("microsoft.fuzzylookup");
+        assert_eq!(stock.message, "Fuzzy Lookup (Microsoft.FuzzyLookup) is not supported by this build");
         assert!(stock.unsupported && stock.is_error());
         let alien = refusal("Contoso.Widget");
         assert_eq!(alien.code, Some(codes::DTS_E_ERRORCOMPONENT));

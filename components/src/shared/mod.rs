@@ -4,6 +4,7 @@ pub(crate) mod ashore;
 pub(crate) mod blocking;
 pub(crate) mod decoding;
 pub(crate) mod excel;
+pub(crate) mod external;
 pub(crate) mod files;
 pub(crate) mod fuzzy;
 pub(crate) mod ordered;

@@ -26,6 +26,7 @@ pub mod row_count;
 pub mod sampling;
 pub mod slowly_changing_dimension;
 pub mod sort;
+pub mod terms;
 pub mod union_all;
 pub mod unpivot;
 

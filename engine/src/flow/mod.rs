@@ -9,6 +9,7 @@ mod exec;
 mod explain;
 pub mod faults;
 mod plan;
+mod prune;
 
 mod spec;
 

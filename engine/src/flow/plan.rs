@@ -1,6 +1,7 @@
 //! Binding a flow: every component becomes something that runs, every port gets its layout.
 
-use super::contract::{BindCx, Bound, ComponentKind};
+use super::contract::{Apply, BindCx, Bound, ComponentKind, Inline, OpenCx, Ports};
+use super::prune;
 use super::spec::{ColumnRef, ComponentSpec, FlowSpec, Layout, LineageId, OutputSpec};
 use crate::connections::ConnectionSpec;
 use crate::diag::{Diagnostic, Result, codes};
@@ -70,15 +71,20 @@ pub struct FlowPlan {
 /// Binds every component of a flow; reports everything that is wrong. No plan if there was an error.
 pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let (consumers, path_names, producers) = wire(flow, &mut diagnostics);
+    let (mut consumers, path_names, producers) = wire(flow, &mut diagnostics);
+    prune::check_names(flow, &mut diagnostics);
     let Some(order) = topological(flow, &consumers) else {
         let message = codes::DTS_E_CYCLEINEXECUTIONTREE.message(&[]);
         diagnostics.push(Diagnostic::error(codes::DTS_E_CYCLEINEXECUTIONTREE, &flow.path, message));
         return (None, diagnostics);
     };
-    let used = used_columns(flow);
+    let removed = prune::removed(flow, &mut consumers, &producers, env.tapped, &mut diagnostics);
+    let used = used_columns(flow, &removed);
     // A tap reads everything that passes it: then no column is left out.
     let all_used = !env.tapped.is_empty();
+    if !all_used {
+        prune::unused_columns(flow, &consumers, &used, &mut diagnostics);
+    }
     let mut layouts: Vec<Vec<Layout>> = flow.components.iter().map(|_| Vec::new()).collect();
     let mut nodes: Vec<Option<PlanNode>> = flow.components.iter().map(|_| None).collect();
     for index in order {
@@ -86,11 +92,17 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
         let inputs: Vec<Layout> = (0..spec.inputs.len())
             .map(|i| producers[index][i].map_or_else(Layout::default, |(c, o)| layouts[c][o].clone()))
             .collect();
+        prune::check_shape(flow, spec, &producers[index], &mut diagnostics);
         check_input_columns(spec, &inputs, &producers[index], &mut diagnostics);
         let tapped = |output: usize| env.tapped.contains(&(index, output));
         let outputs: Vec<Layout> =
             spec.outputs.iter().map(|output| output_layout(spec, output, &inputs, &used, all_used)).collect();
         layouts[index] = outputs.clone();
+        // What nobody brings rows to, and is not run either, cannot be bound: its columns come from nowhere.
+        if removed.contains(&index) && !spec.inputs.is_empty() && producers[index].iter().all(Option::is_none) {
+            nodes[index] = Some(PlanNode { spec: spec.clone(), bound: nothing(), inputs, outputs });
+            continue;
+        }
         let before = diagnostics.len();
         let mut cx = BindCx {
             flow,
@@ -111,6 +123,9 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
             }
         };
         match bound {
+            Some(_) if removed.contains(&index) => {
+                nodes[index] = Some(PlanNode { spec: spec.clone(), bound: nothing(), inputs, outputs });
+            }
             Some(bound) => nodes[index] = Some(PlanNode { spec: spec.clone(), bound, inputs, outputs }),
             None if !diagnostics[before..].iter().any(Diagnostic::is_error) => {
                 let message = codes::DTS_E_INDIVIDUALVALIDATIONSTATUSFAILED.message(&[&spec.name, &"VS_ISBROKEN"]);
@@ -131,7 +146,30 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
     (plan, diagnostics)
 }
 
-type Wiring = (Vec<Vec<Option<(usize, usize)>>>, Vec<Vec<String>>, Vec<Vec<Option<(usize, usize)>>>);
+/// What stands in the plan for a component that an optimised flow leaves out: no path leads to it.
+fn nothing() -> Bound {
+    Bound::Inline(Box::new(Nothing))
+}
+
+struct Nothing;
+
+impl Inline for Nothing {
+    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
+        Ok(Box::new(Nothing))
+    }
+}
+
+impl Apply for Nothing {
+    fn apply(&mut self, batch: crate::batch::Batch, out: &mut Ports) -> Result<()> {
+        out.leave_out(batch.selected() as u64);
+        Ok(())
+    }
+}
+
+/// By component and input, the component and output that its rows come from.
+pub(super) type Producers = Vec<Vec<Option<(usize, usize)>>>;
+
+type Wiring = (prune::Consumers, Vec<Vec<String>>, Producers);
 
 /// Consumers and path names by output, producers by input.
 fn wire(flow: &FlowSpec, diagnostics: &mut Vec<Diagnostic>) -> Wiring {
@@ -175,8 +213,9 @@ fn topological(flow: &FlowSpec, consumers: &[Vec<Option<(usize, usize)>>]) -> Op
 }
 
 /// The columns that some component reads.
-fn used_columns(flow: &FlowSpec) -> HashSet<LineageId> {
-    flow.components.iter().flat_map(|c| &c.inputs).flat_map(|i| &i.columns).map(|c| c.lineage).collect()
+fn used_columns(flow: &FlowSpec, removed: &HashSet<usize>) -> HashSet<LineageId> {
+    let kept = flow.components.iter().enumerate().filter(|(index, _)| !removed.contains(index));
+    kept.map(|(_, component)| component).flat_map(|c| &c.inputs).flat_map(|i| &i.columns).map(|c| c.lineage).collect()
 }
 
 fn output_layout(

@@ -100,7 +100,7 @@ impl Bench {
 
     pub fn new(test: &FlowTest) -> Bench {
         let mut lineages = Lineages::default();
-        let mut flow = FlowSpec { path: r"\Package\Flow".into(), optimized: true, ..FlowSpec::default() };
+        let mut flow = FlowSpec { path: r"\Package\Flow".into(), optimized: false, ..FlowSpec::default() };
         let mut sources = HashMap::new();
         let mut inputs = Vec::new();
         for (index, input) in test.inputs.iter().enumerate() {

@@ -74,6 +74,8 @@ fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<FlatFileDestination
         cx.error(spec, code, code.message(&[&1]));
         return None;
     };
+    let found = format.columns.iter().map(|c| (c.name.as_str(), c.data_type));
+    crate::shared::external::compare(spec, cx, &input.external, found);
     let page = match format.encoding {
         Encoding::Utf16 | Encoding::CodePage(65001) => None,
         Encoding::CodePage(number) => match CodePage::require(number) {

@@ -87,6 +87,8 @@ pub(crate) fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, block: usize) -> O
     };
     let before = cx.diagnostics.len();
     let output = &spec.outputs[port];
+    let found = format.columns.iter().map(|c| (c.name.as_str(), c.data_type));
+    crate::shared::external::compare(spec, cx, &output.external, found);
     let mut slots = Vec::with_capacity(output.columns.len());
     let file_name = spec.properties.str("FileNameColumnName");
     for (index, column) in output.columns.iter().enumerate() {

@@ -1,0 +1,122 @@
+//! What validation finds in the shape of a flow, and what an optimised flow leaves out.
+
+use super::plan::Producers;
+use super::spec::{ComponentSpec, FlowSpec, LineageId};
+use crate::diag::{Diagnostic, codes};
+use std::collections::{HashMap, HashSet};
+
+/// By component and output, the component and input that takes its rows.
+pub(super) type Consumers = Vec<Vec<Option<(usize, usize)>>>;
+
+/// Takes out of the paths what has no effect, as RunInOptimizedMode says, with a warning for each component: one of
+/// which nobody takes an output and that has no input with side effects, or none that is connected. A source that is left
+/// is not read.
+pub(super) fn removed(
+    flow: &FlowSpec,
+    consumers: &mut Consumers,
+    producers: &Producers,
+    tapped: &[(usize, usize)],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> HashSet<usize> {
+    let mut removed = HashSet::new();
+    if !flow.optimized {
+        return removed;
+    }
+    loop {
+        let idle = |index: &usize| {
+            let (spec, paths) = (&flow.components[*index], &producers[*index]);
+            let outputs = 0..spec.outputs.len();
+            let taken = outputs.clone().any(|o| consumers[*index][o].is_some() || tapped.contains(&(*index, o)));
+            let gives = outputs.clone().any(|o| !spec.outputs[o].is_error);
+            let connected = paths.iter().any(Option::is_some);
+            let effects = spec.inputs.iter().zip(paths).any(|(input, path)| path.is_some() && input.has_side_effects);
+            !taken && if connected { gives && !effects } else { gives || !spec.inputs.is_empty() }
+        };
+        let Some(index) = (0..flow.components.len()).find(|i| !removed.contains(i) && idle(i)) else { break };
+        removed.insert(index);
+        for (from, output) in producers[index].iter().flatten() {
+            consumers[*from][*output] = None;
+        }
+        let spec = &flow.components[index];
+        let code = if spec.inputs.is_empty() { codes::DTS_W_SOURCEREMOVED } else { codes::DTS_W_COMPONENTREMOVED };
+        let message = code.message(&[&spec.name, &number(&spec.id, index)]);
+        diagnostics.push(Diagnostic::warning(code, &spec.path, message).with_span(spec.span));
+    }
+    removed
+}
+
+/// Warns of the columns that a path brings and nobody reads, in an optimised flow.
+pub(super) fn unused_columns(
+    flow: &FlowSpec,
+    consumers: &Consumers,
+    used: &HashSet<LineageId>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if !flow.optimized {
+        return;
+    }
+    for (index, spec) in flow.components.iter().enumerate() {
+        for (port, output) in spec.outputs.iter().enumerate() {
+            if output.is_error || consumers[index][port].is_none() {
+                continue;
+            }
+            for column in output.columns.iter().filter(|c| !used.contains(&c.lineage)) {
+                let code = codes::DTS_W_UNUSEDOUTPUTDATA;
+                let (output_id, id) = (number(&output.id, port), number(&spec.id, index));
+                let message =
+                    code.message(&[&column.name, &column.lineage.0, &output.name, &output_id, &spec.name, &id]);
+                let warning = Diagnostic::warning(code, &spec.path, message);
+                diagnostics.push(warning.with_column(&column.name).with_span(column.span.or(spec.span)));
+            }
+        }
+    }
+}
+
+/// The number that messages give an object: its own id in old formats, else its place.
+fn number(id: &str, place: usize) -> usize {
+    id.parse().unwrap_or(place + 1)
+}
+
+/// Names that stand twice, outputs that contradict themselves, and required inputs without a path.
+pub(super) fn check_shape(
+    flow: &FlowSpec,
+    spec: &ComponentSpec,
+    paths: &[Option<(usize, usize)>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    // Several inputs may be there for rows that never come ("dangling"); the kind knows.
+    if let ([_], [None], false) = (&spec.inputs[..], paths, flow.optimized) {
+        let code = codes::DTS_E_INPUTWITHOUTPATHS;
+        diagnostics.push(Diagnostic::error(code, &spec.path, code.message(&[])).with_span(spec.span));
+    }
+    for output in &spec.outputs {
+        let object = format!("{}.Outputs[{}]", spec.name, output.name);
+        if output.exclusion_group != 0 && output.synchronous_input.is_none() {
+            let code = codes::DTS_E_EXCLGRPNOSYNCINP;
+            diagnostics.push(Diagnostic::error(code, &spec.path, code.message(&[&object])).with_span(spec.span));
+        }
+        if output.is_sorted && output.synchronous_input.is_none() && output.columns.iter().all(|c| c.sort_key == 0) {
+            let code = codes::DTS_W_SORTEDOUTPUTHASNOSORTKEYPOSITIONS;
+            diagnostics.push(Diagnostic::warning(code, &spec.path, code.message(&[&object])).with_span(spec.span));
+        }
+        let mut names = HashSet::new();
+        for column in output.columns.iter().filter(|c| !names.insert(c.name.as_str())) {
+            let code = codes::DTS_E_DUPLICATEOUTPUTCOLUMNNAMES;
+            let message = code.message(&[&format!("{object}.Columns[{}]", column.name)]);
+            let error = Diagnostic::error(code, &spec.path, message);
+            diagnostics.push(error.with_column(&column.name).with_span(column.span.or(spec.span)));
+        }
+    }
+}
+
+/// Components of the same name.
+pub(super) fn check_names(flow: &FlowSpec, diagnostics: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<&str, &ComponentSpec> = HashMap::new();
+    for spec in &flow.components {
+        if let Some(other) = first.insert(&spec.name, spec) {
+            let code = codes::DTS_E_DUPLICATENAMESINCOLLECTION;
+            let message = code.message(&[&other.name, &spec.name]);
+            diagnostics.push(Diagnostic::error(code, &spec.path, message).with_span(spec.span));
+        }
+    }
+}
