@@ -8,7 +8,9 @@ use crate::destinations::{
 };
 use crate::sources::{database, flat_file};
 use crate::transforms::{
-    aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split, copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast, oledb_command, pivot, row_count, sampling, slowly_changing_dimension, sort, terms, union_all, unpivot,
+    aggregate, audit, balanced_data_distributor, cache_transform, cdc_splitter, character_map, conditional_split,
+    copy_column, data_conversion, derived_column, export_column, import_column, lookup, merge, merge_join, multicast,
+    oledb_command, pivot, row_count, sampling, slowly_changing_dimension, sort, terms, union_all, unpivot,
 };
 use dtsx_engine::control::{EnumeratorKind, LogProviderKind, TaskKind};
 use dtsx_engine::diag::{Code, Diagnostic, codes};

@@ -5,6 +5,7 @@
 
 mod lookup_oracle;
 mod oracle;
+mod pivots;
 mod run;
 mod text;
 
