@@ -3,13 +3,14 @@
 //! An output's OutputType says what it takes. A row whose operation is none of them meets the input's disposition:
 //! *ignore* leaves it out (unconfirmed).
 
+use super::compute::{self, Compute};
 use super::{one_input, shown};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
 use dtsx_engine::batch::{Batch, Fault};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Ports, Slot};
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl ComponentKind for CdcSplitter {
             return None;
         }
         let plan = Plan { name: spec.name.clone(), operation: slot?, ports, site, errors };
-        Some(Bound::Inline(Box::new(Split { plan: Arc::new(plan) })))
+        Some(compute::bound(plan))
     }
 }
 
@@ -74,33 +75,13 @@ struct Plan {
     errors: ErrorOutput,
 }
 
-struct Split {
-    plan: Arc<Plan>,
-}
-
-impl Inline for Split {
-    fn accepts_selection(&self) -> bool {
-        true
+impl Compute for Plan {
+    fn errors(&self) -> &ErrorOutput {
+        &self.errors
     }
 
-    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
-        Ok(Box::new(Lane { plan: self.plan.clone() }))
-    }
-
-    fn finish(&self, cx: &OpenCx) -> Result<()> {
-        self.plan.errors.report_lost(cx);
-        Ok(())
-    }
-}
-
-struct Lane {
-    plan: Arc<Plan>,
-}
-
-impl Apply for Lane {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        let plan = &*self.plan;
-        let column = &batch.columns[plan.operation.0];
+    fn apply(&self, batch: Batch, out: &mut Ports) -> Result<()> {
+        let column = &batch.columns[self.operation.0];
         let operations = column.as_primitive_opt::<Int32Type>().ok_or_else(|| Error::internal("no DT_I4"))?;
         let mut taken: [Vec<u32>; OUTPUT_TYPES] = Default::default();
         let mut faults = Vec::new();
@@ -116,11 +97,11 @@ impl Apply for Lane {
             None => (0..batch.rows as u32).for_each(&mut row),
         }
         let mut rows = RowFaults::new(&batch);
-        rows.column(&plan.site, &faults, &|row| shown(column, row));
+        rows.column(&self.site, &faults, &|row| shown(column, row));
         out.leave_out(rows.ignored());
-        let (_, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        for (rows, port) in taken.into_iter().zip(plan.ports) {
+        let (_, rejects) = rows.settle(&self.name)?;
+        self.errors.send(&batch, &rejects, out)?;
+        for (rows, port) in taken.into_iter().zip(self.ports) {
             if rows.is_empty() {
                 continue;
             }

@@ -4,13 +4,14 @@
 //! output: *ignore* takes it for false, *redirect* sends the row to the error output. Outputs share the batch's arrays and
 //! differ in their selections.
 
+use super::compute::{self, Compute};
 use super::expression::{Formula, Owner};
 use super::{dense, one_input};
 use arrow::array::{Array, AsArray, BooleanArray};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Ports};
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl ComponentKind for ConditionalSplit {
             return None;
         }
         let plan = Plan { name: spec.name.clone(), default, cases, errors };
-        Some(Bound::Inline(Box::new(Split { plan: Arc::new(plan) })))
+        Some(compute::bound(plan))
     }
 }
 
@@ -82,39 +83,19 @@ struct Plan {
     errors: ErrorOutput,
 }
 
-struct Split {
-    plan: Arc<Plan>,
-}
-
-impl Inline for Split {
-    fn accepts_selection(&self) -> bool {
-        true
+impl Compute for Plan {
+    fn errors(&self) -> &ErrorOutput {
+        &self.errors
     }
 
-    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
-        Ok(Box::new(Lane { plan: self.plan.clone() }))
-    }
-
-    fn finish(&self, cx: &OpenCx) -> Result<()> {
-        self.plan.errors.report_lost(cx);
-        Ok(())
-    }
-}
-
-struct Lane {
-    plan: Arc<Plan>,
-}
-
-impl Apply for Lane {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        let plan = &*self.plan;
+    fn apply(&self, batch: Batch, out: &mut Ports) -> Result<()> {
         let batch = dense(batch)?;
         let mut rows = RowFaults::new(&batch);
         let mut pending: Vec<u32> = match &batch.selection {
             Some(selection) => selection.to_vec(),
             None => (0..batch.rows as u32).collect(),
         };
-        for case in &plan.cases {
+        for case in &self.cases {
             if pending.is_empty() {
                 break;
             }
@@ -130,9 +111,9 @@ impl Apply for Lane {
             pending = rest;
             route(&batch, case.output, taken, out);
         }
-        let (_, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        route(&batch, plan.default, pending, out);
+        let (_, rejects) = rows.settle(&self.name)?;
+        self.errors.send(&batch, &rejects, out)?;
+        route(&batch, self.default, pending, out);
         Ok(())
     }
 }

@@ -3,17 +3,14 @@
 //! An output column names its source in SourceInputColumnLineageID and may ask for the fast, locale-free reading of text
 //! (FastParse). A value that cannot be converted, or would be cut, meets the column's dispositions.
 
-use super::{dense, one_input, one_output, shown};
-use arrow::array::ArrayRef;
+use super::compute::{self, Compute};
+use super::{one_input, one_output, shown};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
-use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{
-    Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, OutputColumnSpec, Ports, Slot,
-};
+use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, OutputColumnSpec, Ports, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, can_cast, cast_array};
-use std::sync::Arc;
 
 /// `Microsoft.DataConvert`.
 pub struct DataConversion;
@@ -35,7 +32,7 @@ impl ComponentKind for DataConversion {
         let errors = ErrorOutput::bind(spec, cx, columns.iter().flatten().map(|c| &c.site));
         let columns = columns.into_iter().collect::<Option<Vec<_>>>()?;
         let plan = Plan { name: spec.name.clone(), output, columns, errors };
-        Some(Bound::Inline(Box::new(Convert { plan: Arc::new(plan) })))
+        Some(compute::bound(plan))
     }
 }
 
@@ -81,49 +78,24 @@ struct Plan {
     errors: ErrorOutput,
 }
 
-struct Convert {
-    plan: Arc<Plan>,
-}
-
-impl Inline for Convert {
-    fn accepts_selection(&self) -> bool {
-        true
+impl Compute for Plan {
+    fn errors(&self) -> &ErrorOutput {
+        &self.errors
     }
 
-    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
-        Ok(Box::new(Lane { plan: self.plan.clone() }))
-    }
-
-    fn finish(&self, cx: &OpenCx) -> Result<()> {
-        self.plan.errors.report_lost(cx);
-        Ok(())
-    }
-}
-
-struct Lane {
-    plan: Arc<Plan>,
-}
-
-impl Apply for Lane {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        let plan = &*self.plan;
-        let batch = dense(batch)?;
-        let mut rows = RowFaults::new(&batch);
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.columns.len() + plan.columns.len());
-        columns.extend(batch.columns.iter().cloned());
-        for column in &plan.columns {
-            let source = &batch.columns[column.source.0];
-            if column.from == column.to {
-                columns.push(source.clone());
-                continue;
+    fn apply(&self, batch: Batch, out: &mut Ports) -> Result<()> {
+        compute::columns(batch, (&self.name, self.output, &self.errors), out, |batch, rows, columns| {
+            for column in &self.columns {
+                let source = &batch.columns[column.source.0];
+                if column.from == column.to {
+                    columns.push(source.clone());
+                    continue;
+                }
+                let (array, faults) = cast_array(source, &column.from, &column.to, &column.options)?;
+                rows.column(&column.site, &faults, &|row| shown(source, row));
+                columns.push(array);
             }
-            let (array, faults) = cast_array(source, &column.from, &column.to, &column.options)?;
-            rows.column(&column.site, &faults, &|row| shown(source, row));
-            columns.push(array);
-        }
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        out.put(plan.output, Batch { columns, selection, ..batch });
-        Ok(())
+            Ok(())
+        })
     }
 }

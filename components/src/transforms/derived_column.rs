@@ -4,18 +4,15 @@
 //! keeps its lineage, place and type. All expressions see the row as it came in. A result is converted to its column's
 //! type; what cannot be computed or converted, or would be cut, meets the column's dispositions.
 
+use super::compute::{self, Compute};
 use super::expression::{Formula, Owner};
-use super::{dense, one_input, one_output};
-use arrow::array::ArrayRef;
+use super::{one_input, one_output};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Result, codes};
-use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{
-    Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports, Slot, Usage,
-};
+use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Ports, Slot, Usage};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, can_cast, cast_array};
-use std::sync::Arc;
 
 /// `Microsoft.DerivedColumn`.
 pub struct DerivedColumn;
@@ -48,7 +45,7 @@ impl ComponentKind for DerivedColumn {
         let columns = columns.into_iter().collect::<Option<Vec<_>>>()?;
         let options = CastOptions::data_flow(spec.locale);
         let plan = Plan { name: spec.name.clone(), output, columns, errors, options };
-        Some(Bound::Inline(Box::new(Derive { plan: Arc::new(plan) })))
+        Some(compute::bound(plan))
     }
 }
 
@@ -136,52 +133,27 @@ struct Plan {
     options: CastOptions,
 }
 
-struct Derive {
-    plan: Arc<Plan>,
-}
-
-impl Inline for Derive {
-    fn accepts_selection(&self) -> bool {
-        true
+impl Compute for Plan {
+    fn errors(&self) -> &ErrorOutput {
+        &self.errors
     }
 
-    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
-        Ok(Box::new(Lane { plan: self.plan.clone() }))
-    }
-
-    fn finish(&self, cx: &OpenCx) -> Result<()> {
-        self.plan.errors.report_lost(cx);
-        Ok(())
-    }
-}
-
-struct Lane {
-    plan: Arc<Plan>,
-}
-
-impl Apply for Lane {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        let plan = &*self.plan;
-        let batch = dense(batch)?;
-        let mut rows = RowFaults::new(&batch);
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.columns.len() + plan.columns.len());
-        columns.extend(batch.columns.iter().cloned());
-        for column in &plan.columns {
-            let (mut array, faults) = column.formula.eval(&batch)?;
-            rows.column(&column.site, &faults, &|row| column.formula.operands(&batch, row));
-            if let Some(to) = &column.convert {
-                let (converted, faults) = cast_array(&array, &column.formula.data_type(), to, &plan.options)?;
-                rows.column(&column.site, &faults, &|row| super::shown(&array, row));
-                array = converted;
+    fn apply(&self, batch: Batch, out: &mut Ports) -> Result<()> {
+        compute::columns(batch, (&self.name, self.output, &self.errors), out, |batch, rows, columns| {
+            for column in &self.columns {
+                let (mut array, faults) = column.formula.eval(batch)?;
+                rows.column(&column.site, &faults, &|row| column.formula.operands(batch, row));
+                if let Some(to) = &column.convert {
+                    let (converted, faults) = cast_array(&array, &column.formula.data_type(), to, &self.options)?;
+                    rows.column(&column.site, &faults, &|row| super::shown(&array, row));
+                    array = converted;
+                }
+                match column.place {
+                    Some(slot) => columns[slot.0] = array,
+                    None => columns.push(array),
+                }
             }
-            match column.place {
-                Some(slot) => columns[slot.0] = array,
-                None => columns.push(array),
-            }
-        }
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        out.put(plan.output, Batch { columns, selection, ..batch });
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -6,6 +6,7 @@ pub mod balanced_data_distributor;
 pub mod cache_transform;
 pub mod cdc_splitter;
 pub mod character_map;
+mod compute;
 pub mod conditional_split;
 pub mod copy_column;
 pub mod data_conversion;

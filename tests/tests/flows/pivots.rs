@@ -32,6 +32,7 @@ impl Dice {
             chaos: self.roll(2) == 0,
             batch_rows: [None, Some(3)][self.roll(2) as usize],
             decoys: self.roll(3) as usize,
+            memory: None,
         }
     }
 }

@@ -6,14 +6,13 @@
 
 mod mapping;
 
-use super::{dense, one_input, one_output, shown};
+use super::compute::{self, Compute};
+use super::{one_input, one_output, shown};
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, Span, codes};
-use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{
-    Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports, Slot, Usage,
-};
+use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Ports, Slot, Usage};
 use dtsx_engine::props::PropertyBag;
 use dtsx_engine::types::convert::{CastOptions, cast_array};
 use dtsx_engine::types::{DataType, MAX_WSTR_UNITS};
@@ -48,7 +47,7 @@ impl ComponentKind for CharacterMap {
         let columns = columns.into_iter().collect::<Option<Vec<_>>>()?;
         let options = CastOptions::data_flow(spec.locale);
         let plan = Plan { name: spec.name.clone(), output, columns, errors, options };
-        Some(Bound::Inline(Box::new(Map { plan: Arc::new(plan) })))
+        Some(compute::bound(plan))
     }
 }
 
@@ -144,54 +143,31 @@ struct Plan {
     options: CastOptions,
 }
 
-struct Map {
-    plan: Arc<Plan>,
-}
-
-impl Inline for Map {
-    fn accepts_selection(&self) -> bool {
-        true
+impl Compute for Plan {
+    fn errors(&self) -> &ErrorOutput {
+        &self.errors
     }
 
-    fn open(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Apply>> {
-        Ok(Box::new(Lane { plan: self.plan.clone() }))
-    }
-
-    fn finish(&self, cx: &OpenCx) -> Result<()> {
-        self.plan.errors.report_lost(cx);
-        Ok(())
-    }
-}
-
-struct Lane {
-    plan: Arc<Plan>,
-}
-
-impl Apply for Lane {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<()> {
-        let plan = &*self.plan;
-        let batch = dense(batch)?;
-        let mut rows = RowFaults::new(&batch);
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.columns.len() + plan.columns.len());
-        columns.extend(batch.columns.iter().cloned());
-        for column in &plan.columns {
-            let source = &batch.columns[column.source.0];
-            let texts = source.as_string_view_opt().ok_or_else(|| Error::internal("a text column of another type"))?;
-            let mut array: ArrayRef = Arc::new(mapped(texts, &column.mapping));
-            if let Some(to) = &column.fit {
-                let (fitted, faults) = cast_array(&array, &DataType::WStr { len: MAX_WSTR_UNITS }, to, &plan.options)?;
-                rows.column(&column.site, &faults, &|row| shown(source, row));
-                array = fitted;
+    fn apply(&self, batch: Batch, out: &mut Ports) -> Result<()> {
+        compute::columns(batch, (&self.name, self.output, &self.errors), out, |batch, rows, columns| {
+            for column in &self.columns {
+                let source = &batch.columns[column.source.0];
+                let texts =
+                    source.as_string_view_opt().ok_or_else(|| Error::internal("a text column of another type"))?;
+                let mut array: ArrayRef = Arc::new(mapped(texts, &column.mapping));
+                if let Some(to) = &column.fit {
+                    let (fitted, faults) =
+                        cast_array(&array, &DataType::WStr { len: MAX_WSTR_UNITS }, to, &self.options)?;
+                    rows.column(&column.site, &faults, &|row| shown(source, row));
+                    array = fitted;
+                }
+                match column.place {
+                    Some(slot) => columns[slot.0] = array,
+                    None => columns.push(array),
+                }
             }
-            match column.place {
-                Some(slot) => columns[slot.0] = array,
-                None => columns.push(array),
-            }
-        }
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        out.put(plan.output, Batch { columns, selection, ..batch });
-        Ok(())
+            Ok(())
+        })
     }
 }
 
