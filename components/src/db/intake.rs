@@ -127,10 +127,16 @@ impl Intake {
         macro_rules! int {
             ($builder:expr, $stored:expr) => {
                 match $stored {
-                    Stored::Null => return Ok($builder.append_null()),
+                    Stored::Null => {
+                        $builder.append_null();
+                        return Ok(());
+                    }
                     Stored::Int(v) => {
                         if let Ok(v) = v.try_into() {
-                            return Ok($builder.append_value(v));
+                            {
+                                $builder.append_value(v);
+                                return Ok(());
+                            }
                         }
                     }
                     _ => {}
@@ -146,24 +152,41 @@ impl Intake {
             (Builder::I1(b), s) => int!(b, s),
             (Builder::I2(b), s) => int!(b, s),
             (Builder::I4(b), s) => int!(b, s),
-            (Builder::I8(b), Stored::Int(v)) => return Ok(b.append_value(v)),
+            (Builder::I8(b), Stored::Int(v)) => {
+                b.append_value(v);
+                return Ok(());
+            }
             (Builder::U1(b), s) => int!(b, s),
             (Builder::U2(b), s) => int!(b, s),
             (Builder::U4(b), s) => int!(b, s),
             (Builder::U8(b), s) => int!(b, s),
-            (Builder::Bool(b), Stored::Int(v)) => return Ok(b.append_value(v != 0)),
-            (Builder::R4(b), Stored::Real(v)) => return Ok(b.append_value(v as f32)),
-            (Builder::R8(b), Stored::Real(v)) => return Ok(b.append_value(v)),
-            (Builder::R8(b), Stored::Int(v)) => return Ok(b.append_value(v as f64)),
+            (Builder::Bool(b), Stored::Int(v)) => {
+                b.append_value(v != 0);
+                return Ok(());
+            }
+            (Builder::R4(b), Stored::Real(v)) => {
+                b.append_value(v as f32);
+                return Ok(());
+            }
+            (Builder::R8(b), Stored::Real(v)) => {
+                b.append_value(v);
+                return Ok(());
+            }
+            (Builder::R8(b), Stored::Int(v)) => {
+                b.append_value(v as f64);
+                return Ok(());
+            }
             (Builder::Decimal(b, precision, scale), Stored::Int(v)) => {
                 let scaled = 10_i128.checked_pow((*scale).into()).and_then(|p| p.checked_mul(v.into()));
                 if let Some(v) = scaled.and_then(|v| decimal::fit(v, *precision)) {
-                    return Ok(b.append_value(v));
+                    b.append_value(v);
+                    return Ok(());
                 }
             }
             (Builder::Date(b), Stored::Text(text)) => {
                 if let Some(day) = parse::iso_date(text) {
-                    return Ok(b.append_value(day));
+                    b.append_value(day);
+                    return Ok(());
                 }
             }
             (Builder::Micros(b), Stored::Text(text)) => {
@@ -172,12 +195,16 @@ impl Intake {
                     // DT_DBTIMESTAMP keeps milliseconds.
                     let micros =
                         if self.data_type == DataType::DbTimeStamp { micros - micros.rem_euclid(1000) } else { micros };
-                    return Ok(b.append_value(micros));
+                    {
+                        b.append_value(micros);
+                        return Ok(());
+                    }
                 }
             }
             (Builder::Ticks(b), Stored::Text(text)) => {
                 if let Some(ticks) = parse::iso_timestamp(text) {
-                    return Ok(b.append_value(ticks));
+                    b.append_value(ticks);
+                    return Ok(());
                 }
             }
             (Builder::Text(b, limit), Stored::Text(bytes)) => {

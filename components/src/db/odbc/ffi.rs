@@ -510,7 +510,7 @@ impl Statement {
         *self.fetched = 0;
         // SAFETY: what is bound is owned by the statement.
         let more = self.check(unsafe { SQLFetch(self.handle) })?;
-        Ok(if more { *self.fetched as usize } else { 0 })
+        Ok(if more { *self.fetched } else { 0 })
     }
 
     /// Reads one value of the row that was fetched, in pieces, into `out`. False: it is NULL.

@@ -40,8 +40,9 @@ impl Driver for SqliteDriver {
     }
 
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
-        let mut connection = Connection::open(target.address.reveal()).map_err(|e| match failure(&e) {
-            DbError { message, .. } => said(ErrorKind::Connect, format!("{message}: {}", target.shown)),
+        let mut connection = Connection::open(target.address.reveal()).map_err(|e| {
+            let DbError { message, .. } = failure(&e);
+            said(ErrorKind::Connect, format!("{message}: {}", target.shown))
         })?;
         let patience = target.connect_timeout.unwrap_or(BUSY);
         connection.busy_timeout(patience).map_err(|e| failure(&e))?;
