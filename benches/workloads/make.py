@@ -152,9 +152,20 @@ MANY_GROUPS = ([], [("l_partkey", I8, "group by", "l_partkey"), ("l_suppkey", I8
                     ("m", DBDATE, "maximum", "l_shipdate")])
 
 
+def load() -> Package:
+    """W6, the writing half: the first 600,000 rows of lineitem into a table `tgt`, all columns."""
+    package = Package("W6in")
+    flow = package.add(DataFlow("Load"))
+    source = flow.flat_file_source("Lineitem", flat(package, "Lineitem", r"C:\Bench\in\li600k.csv", LINEITEM))
+    target = package.oledb("Target", "Data Source=.;Initial Catalog=Bench;Provider=SQLNCLI11.1;"
+                                      "Integrated Security=SSPI;")
+    flow.oledb_destination("Table", source.outputs[0], target, "tgt", LINEITEM)
+    return package
+
+
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else HERE
     for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), look_up(), aggregate("W3a", "lineitem.csv", *FEW_GROUPS),
-                 aggregate("W3b", "lineitem.csv", *MANY_GROUPS), sort(), merge_join(),
+                 aggregate("W3b", "lineitem.csv", *MANY_GROUPS), sort(), merge_join(), load(),
                  derive_and_split("W7", "one.csv")):
         made.save(os.path.join(folder, made.name + ".dtsx"))

@@ -244,12 +244,12 @@ CLASSES = {
              "{07127A7C-164B-422A-AD1F-24BE39B4DB38}", "{F1CEE4CE-066D-4FBE-9DC4-CD97202F3450}"),
     "MergeJoin": ("Microsoft.MergeJoin", "{14D43A4F-D7BD-489D-829E-6DE35750CFE4}",
                   "{A18A4D58-7C7A-4448-8B98-AE2CEFE81B4C}", "{0D598A60-0A32-4B1B-A72C-5030B64E3A20}"),
+    "OLEDBDestination": ("Microsoft.OLEDBDestination", "{4ADA7EAA-136C-4215-8098-D7A7C27FC0D1}",
+                         "{5A0B62E8-D91D-49F5-94A5-7BE58DE508F0}", "{E2568105-9550-4F71-A638-B7FE42E66922}"),
     "RowCount": ("Microsoft.RowCount", "{E2697D8C-70DA-42B2-8208-A19CE3A9FE41}",
                  "{150E6007-7C6A-4CC3-8FF3-FC73783A972E}", "{DE50D3C7-41AF-4804-9247-CF1DEB147971}"),
     "Aggregate": ("Microsoft.Aggregate", "{5B201335-B360-485C-BB93-75C34E09B3D3}",
                   "{9ABE8DF3-0052-42DB-8B18-2089E1D1D1B7}", "{F40CF2A6-384A-4C57-B99C-ADAF31E51EBC}"),
-    "OLEDBDestination": ("Microsoft.OLEDBDestination", "{4ADA7EAA-136C-4215-8098-D7A7C27FC0D1}",
-                         "{5A0B62E8-D91D-49F5-94A5-7BE58DE508F0}", "{E2568105-9550-4F71-A638-B7FE42E66922}"),
     "Managed": ("Microsoft.ManagedComponentHost", "{874F7595-FB5F-40FF-96AF-FBFF8250E3EF}",
                 "{2E42D45B-F83C-400F-8D77-61DDE6A7DF29}", "{BF01D463-7089-41EE-8F05-0A6DC17CE633}"),
 }
@@ -422,14 +422,13 @@ class DataFlow:
         return component
 
     def oledb_destination(self, name: str, source: Output, connection: "Connection", table: str,
-                          columns: list) -> Component:
+                          columns: list, error: str = "FailComponent") -> Component:
         """Fast load. `columns`: (column of the table and of the data flow, its type in the table)."""
-        target = Input("OLE DB Destination Input", external=True, side_effects=True, operation="Insert",
-                       error="FailComponent")
+        target = Input("OLE DB Destination Input", external=True, side_effects=True, operation="Insert", error=error)
         component = self._add(Component(
             "OLEDBDestination", name, description="OLE DB Destination", version=4, dispositions=True,
             connection=connection, inputs=[target],
-            outputs=[self._error_output("OLE DB Destination Error Output", target)],
+            outputs=[self._error_output("OLE DB Destination Error Output", target, source)],
             properties=[
                 Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
                          "A value of 0 indicates an infinite time-out."),
@@ -783,7 +782,7 @@ class FileColumn:
 
 @dataclass
 class Connection:
-    """A connection manager: FLATFILE with its columns, CACHE with its columns (`keys` are the index), or FILE."""
+    """A connection manager: FLATFILE with its columns, CACHE with its columns (`keys` are the index), OLEDB or FILE."""
 
     name: str
     path: str

@@ -127,6 +127,22 @@ def error_redirect(name: str, fmt: int) -> Package:
     return package
 
 
+def load_tables(name: str, fmt: int) -> Package:
+    """A split into two tables of one database; what the second one refuses goes to a file."""
+    package = Package(name, fmt)
+    flow = package.add(DataFlow("Load"))
+    source = flow.flat_file_source("Sales", flat(package, "Sales", IN + r"\sales.csv", SALES))
+    split = flow.conditional_split("By amount", source.outputs[0], [("Big", "amount >= 100")], "Small")
+    database = package.oledb("Sales database", rf"Driver=SQLite3;Database={OUT}\sales.db")
+    flow.oledb_destination("Big sales", split.outputs[0], database, "[dbo].[Big]", SALES)
+    small = flow.oledb_destination("Small sales", split.outputs[1], database, "[dbo].[Small]", SALES,
+                                   error="RedirectRow")
+    flow.flat_file_destination("Refused", small.outputs[0],
+                               flat(package, "Refused", OUT + r"\refused.csv",
+                                    [("id", I4), ("amount", MONEY), ("ErrorCode", I4), ("ErrorColumn", I4)]))
+    return package
+
+
 def event_handlers(name: str, fmt: int) -> Package:
     """A data flow that fails: OnError runs, the failure branch runs, the success branch does not."""
     package = Package(name, fmt)
@@ -272,7 +288,7 @@ def warehouse(package: Package, flow: DataFlow, report: list, base_out: str) -> 
 PACKAGES = [derive_and_split("derive_and_split_2005", 2), foreach_file("foreach_file_2008", 3),
             derive_and_split("derive_and_split_2008", 3), parallel_branches("parallel_branches_2012", 6),
             derive_and_split("derive_and_split_2016", 8), foreach_file("foreach_file_2016", 8),
-            error_redirect("error_redirect_2016", 8), event_handlers("event_handlers_2016", 8),
+            error_redirect("error_redirect_2016", 8), load_tables("load_tables_2016", 8), event_handlers("event_handlers_2016", 8),
             containers("containers_2016", 8), data_reader("data_reader_2016", 8)]
 
 if __name__ == "__main__":

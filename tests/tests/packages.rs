@@ -6,8 +6,12 @@
 
 use dtsx::rows::{RowFormat, RowWriter};
 use dtsx::{Package, RunOptions, RunResult};
+use dtsx_components::db::{Database, Lease, StatementOptions};
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::props::Origin;
+use dtsx_engine::run::Services;
 use dtsx_tests::compare::{Order, difference};
-use dtsx_tests::root;
+use dtsx_tests::{root, servers};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -165,6 +169,120 @@ fn data_flows_side_by_side_come_before_the_one_that_waits_for_both() {
 #[test]
 fn bad_rows_go_where_the_package_sends_them() {
     run_all("error_redirect");
+}
+
+/// The database of a folder, in a session of its own.
+fn database(folder: &Path) -> Lease {
+    let mut spec = ConnectionSpec { kind: "OLEDB".into(), ..ConnectionSpec::default() };
+    let address = format!("sqlite:{}", folder.join("sales.db").display());
+    spec.properties.set_text("ConnectionString", address, Origin::Package);
+    let services = Services::new(dtsx_engine::run::RunOptions::default()).expect("a pool");
+    Database::of(&spec, &services).and_then(|database| database.lease()).expect("a database")
+}
+
+#[test]
+fn two_tables_of_one_database_are_loaded_and_refused_rows_leave() {
+    for options in schedules() {
+        let (package, out) = open("load_tables_2016");
+        for table in ["Big", "Small"] {
+            let sql = format!(
+                "CREATE TABLE \"{table}\" (id int PRIMARY KEY, region varchar(10), amount numeric(10,2) CHECK \
+                 (amount >= 0), sold date)"
+            );
+            database(out.path()).execute(&sql, &[], &StatementOptions::default()).expect("a table");
+        }
+        let outcome = package.run(options.clone(), &[]).expect("the package runs");
+        assert!(outcome.succeeded(), "{options:?}");
+        let expected = packages().join("expected/load_tables/refused.csv");
+        assert_file(&out.path().join("refused.csv"), &expected, Order::Kept, "refused.csv");
+        let sql = "SELECT group_concat(id || region || amount || sold, ';') AS c FROM ";
+        for (table, rows) in [
+            ("Big", "1 north 1502023-12-31;4north1002024-03-10;6south1234567.892024-05-05"),
+            ("Small", "2south99.992024-01-01;5west02024-04-01"),
+        ] {
+            let mut session = database(out.path());
+            let mut cursor = session.query(&format!("{sql}{table}"), &[], &StatementOptions::default()).expect("rows");
+            let found = cursor.next().expect("rows").expect("a row");
+            let text = arrow::util::display::array_value_to_string(&found.columns[0], 0).expect("text");
+            assert_eq!(text, rows, "{table} {options:?}");
+        }
+    }
+}
+
+/// The package's two tables on a server; without one (or without its driver) this is said and left out.
+fn on_a_server(server: Option<&'static servers::Server>) -> Option<servers::Database> {
+    let database = server?.database().expect("a database");
+    let columns = "(id int PRIMARY KEY, region varchar(10), amount numeric(10,2) CHECK (amount >= 0), sold date, n int DEFAULT 7)";
+    let dbo = database.odbc().contains("PostgreSQL");
+    let (schema, [begin, end]) = if dbo { ("CREATE SCHEMA dbo;", ["dbo.\"", "\""]) } else { ("", ["`", "`"]) };
+    let sql = format!("{schema}CREATE TABLE {begin}Big{end} {columns};CREATE TABLE {begin}Small{end} {columns};");
+    database.sql(&sql).expect("tables");
+    Some(database)
+}
+
+fn load_on_a_server(server: Option<&'static servers::Server>) {
+    let Some(database) = on_a_server(server) else { return };
+    let (begin, end) = if database.odbc().contains("PostgreSQL") { ("dbo.\"", "\"") } else { ("`", "`") };
+    for options in schedules() {
+        let (package, out) = open("load_tables_2016");
+        let package = package.connect("Sales database", database.odbc());
+        let outcome = match package.run(options.clone(), &[]) {
+            Ok(outcome) => outcome,
+            Err(error) => panic!("{options:?}: {error} {:?}", error.findings()),
+        };
+        assert!(outcome.succeeded(), "{options:?}");
+        let expected = packages().join("expected/load_tables/refused.csv");
+        assert_file(&out.path().join("refused.csv"), &expected, Order::Kept, "refused.csv");
+        for (table, rows) in [
+            ("Big", "1: north :150.00:2023-12-31:7\n4:north:100.00:2024-03-10:7\n6:south:1234567.89:2024-05-05:7"),
+            ("Small", "2:south:99.99:2024-01-01:7\n5:west:0.00:2024-04-01:7"),
+        ] {
+            let sql =
+                format!("SELECT concat_ws(':', id, region, amount, sold, n) FROM {begin}{table}{end} ORDER BY id");
+            assert_eq!(database.sql(&sql).expect("rows").trim_end(), rows, "{table} {options:?}");
+            database.sql(&format!("DELETE FROM {begin}{table}{end}")).expect("no rows");
+        }
+    }
+}
+
+#[test]
+fn tables_of_postgresql_are_loaded() {
+    load_on_a_server(servers::postgres());
+}
+
+#[test]
+fn tables_of_mariadb_are_loaded() {
+    load_on_a_server(servers::mariadb());
+}
+
+#[test]
+fn a_connection_that_breaks_in_a_load_says_what_was_committed() {
+    let Some(database) = on_a_server(servers::postgres()) else { return };
+    let blocker = database.clone();
+    let lock = "BEGIN; LOCK TABLE dbo.\"Big\", dbo.\"Small\" IN SHARE MODE; SELECT pg_sleep(60)";
+    let blocking = std::thread::spawn(move || blocker.sql(lock));
+    let locked = "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted AND database = \
+                  (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    let until = |sql: &str| {
+        while database.sql(sql).expect("locks").trim() == "0" {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    until(locked);
+    let (package, _out) = open("load_tables_2016");
+    let package = package.connect("Sales database", database.odbc());
+    let execution = package.execute(RunOptions { threads: 2, ..RunOptions::default() }).expect("it starts");
+    until(waiting);
+    database.kill_connections().expect("killed");
+    let mut said = String::new();
+    for event in execution.events().iter() {
+        said.push_str(&format!("{event:?}\n"));
+    }
+    let outcome = execution.wait().expect("a result");
+    assert_eq!(outcome.result, RunResult::Failure);
+    assert!(said.contains("0 row(s) were committed before that"), "{said}");
+    let _ = blocking.join();
 }
 
 #[test]

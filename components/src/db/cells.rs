@@ -184,21 +184,24 @@ pub(crate) fn decimal_text(value: i128, scale: u8, out: &mut String) {
 /// The text form of dates, times and GUIDs that databases read: ISO 8601 with a space.
 pub(crate) fn iso_text(cell: &Cell<'_>) -> Option<String> {
     let mut out = Vec::with_capacity(32);
+    write_iso(cell, &mut out).then(|| String::from_utf8(out).unwrap_or_default())
+}
+
+/// Appends what [`iso_text`] gives; false, and nothing, if the cell has no such form.
+pub(crate) fn write_iso(cell: &Cell<'_>, out: &mut Vec<u8>) -> bool {
     match cell {
-        Cell::Date(day) => format::date(*day, &mut out),
-        Cell::Time(nanos, scale) => format::time(nanos / 100, *scale, &mut out),
-        Cell::Timestamp(ticks, scale) => format::timestamp(*ticks, *scale, &mut out),
-        Cell::TimestampOffset(ticks, minutes, scale) => {
-            format::timestamp_offset(*ticks, *minutes, *scale, &mut out);
-        }
+        Cell::Date(day) => format::date(*day, out),
+        Cell::Time(nanos, scale) => format::time(nanos / 100, *scale, out),
+        Cell::Timestamp(ticks, scale) => format::timestamp(*ticks, *scale, out),
+        Cell::TimestampOffset(ticks, minutes, scale) => format::timestamp_offset(*ticks, *minutes, *scale, out),
         Cell::Guid(bytes) => {
-            let bytes: &[u8; 16] = (*bytes).try_into().ok()?;
-            format::guid(bytes, &mut out);
+            let Ok(bytes) = <&[u8; 16]>::try_from(*bytes) else { return false };
+            format::guid(bytes, out);
             out.retain(|b| !matches!(b, b'{' | b'}'));
         }
-        _ => return None,
+        _ => return false,
     }
-    String::from_utf8(out).ok()
+    true
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ struct Desk {
     number: u64,
     /// The session came with a transaction that somebody else ends.
     foreign: bool,
+    /// The session is of no more use.
+    broken: bool,
 }
 
 /// Whether what was written is durable.
@@ -99,6 +101,9 @@ impl Pen {
     pub(crate) fn write(&mut self) -> Outcome<Writing<'_>> {
         let mut place = lock(&self.desk);
         let desk = &mut *place;
+        if desk.broken {
+            return Err(DbError::new(ErrorKind::Lost, "the connection broke"));
+        }
         match self.open {
             Some(number) if number != desk.number => {
                 self.open = None;
@@ -127,7 +132,8 @@ impl Pen {
     /// # Errors
     /// It cannot be committed; it was undone because another writer failed.
     pub(crate) fn commit(&mut self, last: bool) -> Outcome<Durable> {
-        let mut desk = lock(&self.desk);
+        let mut place = lock(&self.desk);
+        let desk = &mut *place;
         match self.open.take() {
             Some(number) if number != desk.number => return Err(undone()),
             Some(_) => desk.open -= 1,
@@ -138,6 +144,9 @@ impl Pen {
         }
         let Some(lease) = desk.lease.as_mut().filter(|l| l.in_transaction()) else { return Ok(Durable::Yes) };
         let durable = if last { lease.commit().map(|()| true) } else { lease.commit_soon() };
+        if durable.is_err() {
+            desk.undo();
+        }
         Ok(if durable? { Durable::Yes } else { Durable::Later })
     }
 
@@ -147,16 +156,23 @@ impl Pen {
         if self.open.take().is_none_or(|number| number != desk.number) {
             return;
         }
-        if desk.foreign {
-            desk.open -= 1;
-            return;
+        match desk.foreign {
+            true => desk.open -= 1,
+            false => desk.undo(),
         }
-        desk.open = 0;
-        desk.number += 1;
-        if let Some(lease) = desk.lease.as_mut().filter(|l| l.in_transaction())
+    }
+}
+
+impl Desk {
+    /// Undoes everything that is open.
+    fn undo(&mut self) {
+        self.open = 0;
+        self.number += 1;
+        if let Some(lease) = self.lease.as_mut().filter(|l| l.in_transaction())
             && lease.rollback().is_err()
         {
             lease.discard();
+            self.broken = true;
         }
     }
 }
@@ -176,10 +192,11 @@ impl Drop for Pen {
         }
         if let Some(mut lease) = desk.lease.take() {
             // What was put off and never came to its turn; a failure here undoes it.
-            if !desk.foreign && lease.in_transaction() && lease.commit().is_err() {
+            let put_off = !desk.foreign && !desk.broken && lease.in_transaction();
+            if put_off && lease.commit().is_err() {
                 let _ = lease.rollback();
             }
         }
-        desk.foreign = false;
+        (desk.foreign, desk.broken) = (false, false);
     }
 }

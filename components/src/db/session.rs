@@ -277,6 +277,11 @@ pub trait Session: Send {
         false
     }
 
+    /// Whether a loader puts a column's default where a NULL is given, unless NULLs are kept.
+    fn sees_to_defaults(&self) -> bool {
+        false
+    }
+
     /// Ends the transaction, undoing what was done.
     ///
     /// # Errors

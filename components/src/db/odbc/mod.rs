@@ -186,6 +186,10 @@ impl Session for OdbcSession {
         Ok(Box::new(writer::OdbcLoader::open(self, table, columns, options)))
     }
 
+    fn isolates_rows(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
         self.connection.set_autocommit(false)?;

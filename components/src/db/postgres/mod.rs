@@ -195,6 +195,14 @@ impl Session for PostgresSession {
         Ok(Box::new(load::PostgresLoader::open(self, table, columns, &known, options)))
     }
 
+    fn isolates_rows(&self) -> bool {
+        true
+    }
+
+    fn sees_to_defaults(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
         self.simple("BEGIN").map(drop)

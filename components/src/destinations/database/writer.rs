@@ -211,7 +211,7 @@ impl Target {
         let family = session.dialect().family;
         // SQLite has no identity columns: a row id that is given counts.
         let generates = |column: &ColumnInfo| column.generated && family != Family::Sqlite;
-        let sees_to_defaults = family == Family::Sqlite;
+        let sees_to_defaults = session.sees_to_defaults();
         let mut target = Target {
             columns: Vec::new(),
             places: Vec::new(),
