@@ -11,6 +11,10 @@ use dtsx_engine::types::{DataType, Value};
 use std::hint::black_box;
 use std::sync::Arc;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const N_ROWS: usize = 10_000;
 const EN_US: u32 = 1033;
 

@@ -7,7 +7,8 @@ use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
-use crate::expr::kernels::text::{Piece, TextOut, case_column, is_inline_ascii, piece, push_case, starts_ascii, units};
+use crate::expr::kernels::packed::{case_column, is_trim, kept, part_column, trim_column};
+use crate::expr::kernels::text::{Piece, TextOut, is_inline_ascii, piece, push_case, starts_ascii, units};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::{Origin, Typed};
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
@@ -47,7 +48,8 @@ pub(super) const SUBSTRING: FunctionDef = FunctionDef {
     },
     kernel: |call| {
         let (start, len) = (Ints::new(&call.args[1])?, Ints::new(&call.args[2])?);
-        cut::<false>(call, |row| {
+        let constant = call.args[1].is_scalar() && call.args[2].is_scalar();
+        cut::<false>(call, constant, |row| {
             let (start, len) = (start.get(row), len.get(row));
             if start < 1 {
                 return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX);
@@ -76,7 +78,7 @@ pub(super) const LEFT: FunctionDef = FunctionDef {
     fallible: end_fallible,
     kernel: |call| {
         let len = Ints::new(&call.args[1])?;
-        cut::<false>(call, |row| Ok((0, end_length(len.get(row))?)))
+        cut::<false>(call, call.args[1].is_scalar(), |row| Ok((0, end_length(len.get(row))?)))
     },
     ..BASE
 };
@@ -95,7 +97,7 @@ pub(super) const RIGHT: FunctionDef = FunctionDef {
     fallible: end_fallible,
     kernel: |call| {
         let len = Ints::new(&call.args[1])?;
-        cut::<true>(call, |row| Ok((0, end_length(len.get(row))?)))
+        cut::<true>(call, call.args[1].is_scalar(), |row| Ok((0, end_length(len.get(row))?)))
     },
     ..BASE
 };
@@ -119,12 +121,20 @@ fn end_length(n: i64) -> std::result::Result<usize, Code> {
     usize::try_from(n).map_err(|_| codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH)
 }
 
-/// Keeps the code units that `range` gives for a row, counted from the end if `FROM_END`.
+/// Keeps the code units that `range` gives for a row, or if `constant` for all rows, counted from the end if `FROM_END`.
 fn cut<const FROM_END: bool>(
     call: &Call<'_>,
+    constant: bool,
     range: impl Fn(usize) -> std::result::Result<(usize, usize), Code>,
 ) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
+    if let Texts::Many(column) = texts
+        && constant
+        && let Ok(range) = range(0)
+        && let Some(array) = part_column::<FROM_END>(column, range, call.nulls.as_ref())?
+    {
+        return Ok((array, Faults::new()));
+    }
     let mut out = TextOut::sharing(texts, call.rows);
     let mut faults = Faults::new();
     for row in 0..call.rows {
@@ -201,19 +211,16 @@ fn same_length(args: &mut Args<'_>) -> Typing<DataType> {
 }
 
 fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
-    let kept = |text: &str| {
-        let bytes = text.as_bytes();
-        let to = if end { bytes.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1) } else { bytes.len() };
-        let from = if start { bytes[..to].iter().position(|b| *b != b' ').unwrap_or(to) } else { 0 };
-        (from, to)
-    };
     let texts = Texts::new(&call.args[0])?;
-    if let Texts::Many(column) = texts
-        && let Datum::Array(whole) = &call.args[0]
-        && (0..call.rows).all(|row| !call.is_valid(row) || kept(column.value(row)) == (0, column.value(row).len()))
-    {
+    if let (Texts::Many(column), Datum::Array(whole)) = (texts, &call.args[0]) {
+        let nulls = call.nulls.as_ref();
         // Nothing to trim, as is common.
-        return Ok((whole.clone(), Faults::new()));
+        if is_trim(column, start, end, nulls) {
+            return Ok((whole.clone(), Faults::new()));
+        }
+        if let Some(array) = trim_column(column, start, end, nulls)? {
+            return Ok((array, Faults::new()));
+        }
     }
     let mut out = TextOut::sharing(texts, call.rows);
     for row in 0..call.rows {
@@ -222,7 +229,7 @@ fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
             continue;
         }
         let text = texts.get(row);
-        let (from, to) = kept(text);
+        let (from, to) = kept(text.as_bytes(), start, end);
         match texts {
             Texts::Many(column) => out.push_part(column.views()[row], text, from, to)?,
             Texts::One(_) => out.push(&text[from..to]),
@@ -254,7 +261,7 @@ pub(super) const LOWER: FunctionDef = FunctionDef {
 fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
     if let Texts::Many(column) = texts
-        && let Some(array) = case_column(column, call.rows, upper, call.nulls.as_ref())?
+        && let Some(array) = case_column(column, upper, call.nulls.as_ref())?
     {
         return Ok((array, Faults::new()));
     }

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod datum;
 pub(crate) mod logic;
 pub(crate) mod merge;
+pub(crate) mod packed;
 pub(crate) mod text;
 
 use crate::batch::{Fault, Faults};
@@ -37,6 +38,7 @@ pub(crate) fn fault(row: usize, code: Code) -> Fault {
 }
 
 /// Whether a row has a value.
+#[inline]
 pub(crate) fn is_valid(nulls: Option<&NullBuffer>, row: usize) -> bool {
     nulls.is_none_or(|n| n.is_valid(row))
 }

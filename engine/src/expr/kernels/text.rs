@@ -2,8 +2,8 @@
 
 use super::datum::Texts;
 use crate::diag::Result;
-use arrow::array::{ArrayRef, BooleanArray, StringArray, StringViewArray, StringViewBuilder};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder};
+use arrow::buffer::NullBuffer;
 use std::sync::Arc;
 
 /// The longest text that a view holds itself.
@@ -87,44 +87,6 @@ impl TextOut {
     }
 }
 
-/// A column in upper or lower case, made as one text that is changed in one go; None if it is too large for that.
-pub(crate) fn case_column(
-    column: &StringViewArray,
-    rows: usize,
-    upper: bool,
-    nulls: Option<&NullBuffer>,
-) -> Result<Option<ArrayRef>> {
-    let total: usize = column.views().iter().map(|v| *v as u32 as usize).sum();
-    // Another case may take other bytes, but never more than three for a character of one.
-    if total.saturating_mul(3) > i32::MAX as usize {
-        return Ok(None);
-    }
-    let mut own: Vec<u8> = Vec::with_capacity(total + 16);
-    let mut ends: Vec<i32> = Vec::with_capacity(rows + 1);
-    ends.push(0);
-    for (row, view) in column.views()[..rows].iter().enumerate() {
-        if super::is_valid(nulls, row) {
-            if is_inline_ascii(*view) {
-                // All that the view holds, of which its length counts: one store, whatever the length.
-                let end = own.len() + *view as u32 as usize;
-                own.extend_from_slice(&(view >> 32).to_le_bytes());
-                own.truncate(end);
-            } else {
-                let text = column.value(row);
-                if text.is_ascii() { own.extend_from_slice(text.as_bytes()) } else { push_case(&mut own, text, upper) }
-            }
-        }
-        ends.push(own.len() as i32);
-    }
-    if upper {
-        own.make_ascii_uppercase()
-    } else {
-        own.make_ascii_lowercase()
-    }
-    let texts = StringArray::try_new(OffsetBuffer::new(ends.into()), own.into(), nulls.cloned())?;
-    Ok(Some(Arc::new(StringViewArray::from(&texts))))
-}
-
 /// Whether the text of a view is ASCII, where that can be seen from the view.
 #[inline]
 pub(crate) fn is_inline_ascii(view: u128) -> bool {
@@ -136,9 +98,14 @@ pub(crate) fn is_inline_ascii(view: u128) -> bool {
 #[inline]
 pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
     const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
-    match text.as_bytes().first_chunk::<16>() {
-        Some(chunk) if n < 16 => u128::from_le_bytes(*chunk) & HIGH_BITS & ((1 << (8 * n)) - 1) == 0,
-        _ => text.as_bytes()[..n.min(text.len())].is_ascii(),
+    let n = n.min(text.len());
+    let bytes = text.as_bytes();
+    match (bytes.first_chunk::<16>(), bytes[..n].last_chunk::<16>()) {
+        (Some(chunk), None) => u128::from_le_bytes(*chunk) & HIGH_BITS & ((1 << (8 * n)) - 1) == 0,
+        (Some(first), Some(last)) if n <= 32 => {
+            (u128::from_le_bytes(*first) | u128::from_le_bytes(*last)) & HIGH_BITS == 0
+        }
+        _ => bytes[..n].is_ascii(),
     }
 }
 
