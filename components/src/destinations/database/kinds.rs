@@ -63,10 +63,13 @@ fn table_of_select(sql: &str) -> Option<String> {
                 '"' | '`' | '\'' => quote = Some(c),
                 '(' => depth += 1,
                 ')' => depth -= 1,
-                _ if depth == 0 && lower[at..].starts_with("from") && bounded(&lower, at, 4) => {
-                    if from.replace(at).is_some() {
-                        return None;
-                    }
+                // A second FROM: no such simple statement.
+                _ if depth == 0
+                    && lower[at..].starts_with("from")
+                    && bounded(&lower, at, 4)
+                    && from.replace(at).is_some() =>
+                {
+                    return None;
                 }
                 _ => {}
             },

@@ -5,7 +5,7 @@ use crate::db::{
     Canceller, ColumnInfo, Cursor, DbError, Dialect, ErrorKind, Executed, LoadColumn, LoadOptions, Loader, Outcome,
     Param, Relation, RowFailure, Rows, Session, StatementOptions, TableName,
 };
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array};
+use arrow::array::{ArrayRef, AsArray, Int32Array};
 use arrow::datatypes::Int32Type;
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
