@@ -116,14 +116,17 @@ fn value(of: &DataType, bytes: &mut Bytes<'_>) -> Value {
     }
 }
 
-/// Rows for all columns.
-pub fn rows(bytes: &mut Bytes<'_>, rows: usize) -> Vec<ArrayRef> {
-    let column = |of: &DataType| {
+/// Rows for all columns; NULLs for those that the expression does not name.
+pub fn rows(bytes: &mut Bytes<'_>, rows: usize, expression: &str) -> Vec<ArrayRef> {
+    let column = |(slot, of): (usize, &DataType)| {
+        if !expression.contains(&format!("c{slot}")) {
+            return arrow::array::new_null_array(&of.arrow(), rows);
+        }
         let parts: Vec<ArrayRef> = (0..rows).map(|_| array_of(&value(of, bytes), of, 1).expect("a value")).collect();
         let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
         arrow::compute::concat(&parts).expect("a column")
     };
-    COLUMNS.iter().map(column).collect()
+    COLUMNS.iter().enumerate().map(column).collect()
 }
 
 const OPERATORS: [&str; 16] = ["+", "-", "*", "/", "%", "==", "!=", "<", ">", "<=", ">=", "&", "|", "^", "&&", "||"];

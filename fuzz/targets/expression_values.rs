@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
             return;
         }
     };
-    let columns = rows(&mut bytes, n_rows);
+    let columns = rows(&mut bytes, n_rows, &text);
     let whole = results(&program, &columns, n_rows);
     for row in 0..n_rows {
         let one: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
