@@ -365,14 +365,17 @@ struct Ashore {
     /// The value that it fails at.
     fail_at: Option<i64>,
 }
+/// How a sink ended, and who waits for it.
+type End = Arc<Mutex<(Option<Result<()>>, Option<Waker>)>>;
+
 struct AshoreCommit {
     queue: Handover<Batch>,
-    end: Arc<Mutex<(Option<Result<()>>, Option<Waker>)>>,
+    end: End,
 }
 impl Sink for Ashore {
     fn open(&self, cx: &OpenCx, _: &Layout) -> Result<Box<dyn Commit>> {
         let queue: Handover<Batch> = Handover::new(2);
-        let end: Arc<Mutex<(Option<Result<()>>, Option<Waker>)>> = Arc::default();
+        let end: End = Arc::default();
         let (taken, told, into, fail_at) = (queue.clone(), end.clone(), self.into.clone(), self.fail_at);
         let work = move || -> Result<()> {
             while let Some(batch) = taken.receive()? {
