@@ -1,7 +1,7 @@
 //! Drivers of databases against the contract of sessions, on real servers: the embedded SQLite, and PostgreSQL and
 //! MariaDB through ODBC and through their own protocols.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
 use arrow::array::{Array, ArrayRef};
 use dtsx_components::db::{

@@ -1,6 +1,5 @@
 //! The private database servers themselves.
 
-#![expect(clippy::expect_used, reason = "everything here is a test")]
 
 use dtsx_tests::servers;
 

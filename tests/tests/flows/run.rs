@@ -577,7 +577,6 @@ fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages
         is_sorted: key(&output.keys, "is_sorted") == Some("true"),
         external,
         properties: bag(&output.keys, &["is_error", "is_sorted", "sync", "group", "error", "truncation"]),
-        ..OutputSpec::default()
     }
 }
 

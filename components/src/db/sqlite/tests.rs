@@ -34,12 +34,12 @@ fn statements_parameters_and_rows() {
     assert_eq!(done.rows, Some(2));
     let two = Param::input(DataType::I4, Value::I4(2));
     assert_eq!(
-        rows(&mut *session, "select a, b, a * 1.5, 'c' from t where a <= ? order by a", &[two.clone()]),
+        rows(&mut *session, "select a, b, a * 1.5, 'c' from t where a <= ? order by a", std::slice::from_ref(&two)),
         ["1|x|1.5|c", "2|NULL|3.0|c"]
     );
     let named = Param { name: Some("@k".into()), ..two };
-    assert_eq!(rows(&mut *session, "select a from t where a = @k", &[named.clone()]), ["2"]);
-    assert_eq!(rows(&mut *session, "select a from t where a = ?", &[named.clone()]), ["2"]);
+    assert_eq!(rows(&mut *session, "select a from t where a = @k", std::slice::from_ref(&named)), ["2"]);
+    assert_eq!(rows(&mut *session, "select a from t where a = ?", std::slice::from_ref(&named)), ["2"]);
     let out = Param { direction: Direction::Output, ..named };
     let refused = session.execute("select ?", &[out], &StatementOptions::default()).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unsupported);

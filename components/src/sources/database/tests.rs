@@ -147,7 +147,8 @@ fn tables_and_statements_in_the_words_of_each_kind() {
     let good = "create table T(id int, name varchar(5)); insert into T values (1, 'one'), (2, null)";
     let columns = [("name", WSTR, FAIL), ("ID", DataType::I4, FAIL)];
     let expected = ["one|1", "NULL|2"];
-    let kinds: [(&dyn ComponentKind, &[(&str, &str)]); 7] = [
+    type Way<'a> = (&'a dyn ComponentKind, &'a [(&'a str, &'a str)]);
+    let kinds: [Way<'_>; 7] = [
         (&OleDbSource, &[("AccessMode", "0"), ("OpenRowset", "[dbo].[T]")]),
         (&OleDbSource, &[("AccessMode", "2"), ("SqlCommand", "select * from [dbo].[T] order by [id]")]),
         (&AdoNetSource, &[("AccessMode", "0"), ("TableOrViewName", "\"dbo\".\"T\"")]),

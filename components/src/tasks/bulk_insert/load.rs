@@ -162,7 +162,7 @@ impl BulkInsert {
             let text: ArrayRef = Arc::new(builder.finish());
             let data_type = target.info.data_type;
             let (array, faults) = match data_type {
-                DataType::NText | DataType::Text { .. } => (text, Vec::new().into()),
+                DataType::NText | DataType::Text { .. } => (text, Vec::new()),
                 _ => cast_array(&text, &FIELD, &data_type, &options)?,
             };
             for fault in faults.iter() {
