@@ -1,6 +1,5 @@
 //! The private database servers themselves.
 
-
 use dtsx_tests::servers;
 
 #[test]
