@@ -603,7 +603,11 @@ fn binding_reports_a_cycle_and_an_unknown_component() {
     };
     let (plan, diagnostics) = bind(&flow, &env);
     assert!(plan.is_none());
-    assert_eq!(diagnostics.len(), 2, "both components are reported: {diagnostics:?}");
+    let refused = diagnostics.iter().filter(|d| d.unsupported).count();
+    assert_eq!(refused, 2, "both components are reported: {diagnostics:?}");
+    // The first one's input has no path, too.
+    assert_eq!(diagnostics.len(), 3, "{diagnostics:?}");
+    assert_eq!(diagnostics[0].code, Some(Code(0xC0047003)));
     flow.paths.push(PathSpec { name: "back".into(), from: (1, 0), to: (0, 0) });
     let (plan, diagnostics) = bind(&flow, &env);
     assert!(plan.is_none());

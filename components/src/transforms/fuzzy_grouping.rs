@@ -25,9 +25,8 @@ use dtsx_engine::flow::{
 };
 use dtsx_engine::memory::Reservation;
 use dtsx_engine::props::{PropertyDef, PropertyType};
-use dtsx_engine::run::CancelToken;
+use dtsx_engine::run::{CancelToken, on_pool};
 use dtsx_engine::types::DataType;
-use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// `Microsoft.FuzzyGrouping`.
@@ -351,7 +350,8 @@ impl Run {
             self.cancel.check()?;
             Ok(index.matches(record, self.plan.least, &least))
         };
-        let matches: Vec<Vec<Match>> = index.records().par_iter().map(alike).collect::<Result<_>>()?;
+        let matches = on_pool(index.records().iter().collect(), alike);
+        let matches: Vec<Vec<Match>> = matches.into_iter().collect::<Result<_>>()?;
         // By row, the rows that are similar to it.
         let mut similar: Vec<Vec<(u32, &Match)>> = vec![Vec::new(); matches.len()];
         for (row, found) in matches.iter().enumerate() {

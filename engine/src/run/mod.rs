@@ -2,6 +2,7 @@
 //! a store, threads that may wait, switches for tests.
 
 mod evaluator;
+mod parallel;
 mod paths;
 mod services;
 mod shared;
@@ -9,6 +10,7 @@ mod transaction;
 mod waiting;
 
 pub use evaluator::Expressions;
+pub use parallel::on_pool;
 pub use paths::PathMap;
 pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};
 pub use shared::Shared;

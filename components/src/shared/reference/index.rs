@@ -2,7 +2,7 @@
 
 use super::NONE;
 use super::keys::KeyColumn;
-use rayon::prelude::*;
+use dtsx_engine::run::on_pool;
 
 /// An array by value may have this many places a row: as much memory as a hash table takes at most.
 const DIRECT_PLACES: u64 = 6;
@@ -168,7 +168,7 @@ fn direct(key: &KeyColumn) -> Option<Built> {
 fn hashed(keys: &[KeyColumn]) -> Built {
     let rows = keys.first().map_or(0, KeyColumn::len);
     let mut hashes = vec![0u64; rows];
-    hashes.par_chunks_mut(ROWS_PER_PART).enumerate().for_each(|(chunk, hashes)| {
+    on_pool(hashes.chunks_mut(ROWS_PER_PART).enumerate().collect(), |(chunk, hashes)| {
         for (i, key) in keys.iter().enumerate() {
             key.hash(chunk * ROWS_PER_PART, i == 0, hashes);
         }
@@ -183,8 +183,8 @@ fn hashed(keys: &[KeyColumn]) -> Built {
             members[part_of(*hash, part_bits)].push(row as u32);
         }
     }
-    let parts = members.into_par_iter().map(|members| fill(keys, &hashes, &members, part_bits));
-    let (parts, duplicates): (Vec<Vec<u64>>, Vec<Vec<u32>>) = parts.unzip();
+    let parts = on_pool(members, |members| fill(keys, &hashes, &members, part_bits));
+    let (parts, duplicates): (Vec<Vec<u64>>, Vec<Vec<u32>>) = parts.into_iter().unzip();
     let mut duplicates = duplicates.concat();
     duplicates.sort_unstable();
     Built { index: Index::Hash { parts, part_bits }, duplicates }
