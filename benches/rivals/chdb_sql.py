@@ -27,7 +27,7 @@ def write(query: str, file: str) -> None:
 if workload == "W0":
     write(f"select * from {source}", "w0.csv")
 elif workload == "W2":
-    write(joined(source, rows_of(f"{data}/orders.csv", ORDERS), "dateDiff('day', o_orderdate, l_shipdate)"), "w2.csv")
+    write(joined(f"{source} as l", f"{rows_of(f'{data}/orders.csv', ORDERS)} as o", "dateDiff('day', o_orderdate, l_shipdate)"), "w2.csv")
 elif workload in ("W4", "W4m"):
     write(f"select * from {source} order by {', '.join(SORTED)}", "w4.csv")
 elif workload == "W5":
