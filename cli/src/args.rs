@@ -259,7 +259,7 @@ pub struct SaveArgs {
 /// `dtsx eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// The expression: 'UPPER([Name]) + @[User::Suffix]'
+    /// The expression, such as `UPPER([Name]) + @[User::Suffix]`
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub expression: String,
     /// A variable: User::X=abc is a String, User::X:Int32=5 has the type said; types are those of packages (Int32, Double,

@@ -3,7 +3,8 @@
 /// A pattern with `*` and `?`, compared without regard to letter case.
 ///
 /// - `*.*` is every name, also one without a dot.
-/// - `?` before a dot or at the end of the name matches nothing, too: `A??.csv` matches `A1.csv`.
+/// - `?` is one character. (That it is none, too, before a dot or at the end of a name, as `dir` has it, is (unconfirmed) for
+///   this enumerator: [`NO_CHARACTER_AT_THE_END`].)
 /// - A pattern with `*` whose extension has exactly three characters also matches longer extensions that begin with
 ///   them: `*.xls` finds `Book.xlsx`, as short (8.3) names have it.
 #[derive(Clone, Debug)]
@@ -38,6 +39,9 @@ impl Wildcard {
     }
 }
 
+/// Whether `?` before a dot or at the end of a name matches no character, too.
+const NO_CHARACTER_AT_THE_END: bool = false;
+
 /// Upper case character by character, as file systems compare names.
 fn fold(text: &str) -> Vec<char> {
     text.chars().map(|c| c.to_uppercase().next().unwrap_or(c)).collect()
@@ -54,11 +58,11 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
                 p += 1;
                 continue;
             }
-            Some('?') if matches!(name.get(n), None | Some('.')) => {
+            Some('?') if NO_CHARACTER_AT_THE_END && matches!(name.get(n), None | Some('.')) => {
                 p += 1;
                 continue;
             }
-            Some('?') => {
+            Some('?') if n < name.len() => {
                 p += 1;
                 n += 1;
                 continue;
@@ -101,12 +105,13 @@ mod tests {
             ("p*.xls", "book.xlsx", false),
             ("*.xls", "Book.xl", false),
             ("*.xlsx", "Book.xls", false),
-            ("*.xls?", "Book.xls", true),
+            ("*.xls?", "Book.xls", false),
+            ("*.xls?", "Book.xlsx", true),
             ("*.txt", "a.txt2", true),
             ("*.tx", "a.txt", false),
             ("Book.xls", "Book.xlsx", false),
             ("Suppliers_????????.csv", "Suppliers_20200101.csv", true),
-            ("Suppliers_????????.csv", "Suppliers_2020.csv", true),
+            ("Suppliers_????????.csv", "Suppliers_2020.csv", false),
             ("Suppliers_????.csv", "Suppliers_20200101.csv", false),
             ("a?c", "abc", true),
             ("a?c", "ac", false),

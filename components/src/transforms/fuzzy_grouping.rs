@@ -10,7 +10,7 @@
 //! Columns are compared as text (ExactFuzzy 2) or have to be equal (1); numbers at the ends of texts have to be equal if
 //! LeadingTrailingNumeralsSignificant says so. A row that more rows are similar to than to any other stands for them; of
 //! several the first; what is left is grouped in the same way (how the original chooses is not published). A group leaves
-//! together, in the order of the rows that stand for groups. What similarity is stands in [`crate::shared::fuzzy`].
+//! together, in the order of the rows that stand for groups. What similarity is stands in `crate::shared::fuzzy`.
 
 use super::{one_input, one_output, report_output_column};
 use crate::shared::blocking::{self, BATCH_ROWS, Blocking, Parts, Sealed};

@@ -8,7 +8,7 @@
 //!
 //! A row has at most MaxOutputMatchesPerInput matches, each a row of its own; one without a match leaves once, with NULLs
 //! from the reference, and 0 as similarity and confidence. The reference table is read before the first row and indexed
-//! in memory. What similarity is stands in [`crate::shared::fuzzy`]; confidence is the similarity as a part of that of all
+//! in memory. What similarity is stands in `crate::shared::fuzzy`; confidence is the similarity as a part of that of all
 //! matches (unconfirmed), 1 if there is no other.
 
 use crate::shared::fuzzy::{Folding, Index, Record, Tokenizer, unescaped};

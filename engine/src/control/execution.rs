@@ -1,6 +1,6 @@
 //! One execution of a package, from validation to the last event.
 
-use super::bubble::raise;
+use super::bubble::{raise, raise_message};
 use super::data_flow::FlowCx;
 use super::frame::{Frame, Phase, Run};
 use super::lifecycle;
@@ -9,8 +9,8 @@ use super::plan::{ExecutableIndex, ExecutableKind, ExecutablePlan, PackagePlan};
 use super::registry::Registry;
 use super::task::{ExecResult, TaskCx};
 use super::validate;
-use crate::diag::{Diagnostic, Error, Owner, Result};
-use crate::events::{EventBody, EventKind, EventListener, ExecutionInfo, Source};
+use crate::diag::{Diagnostic, Error, Owner, Result, Severity, codes};
+use crate::events::{EventBody, EventKind, EventListener, ExecutionInfo, Message, Source};
 use crate::run::Services;
 use crate::types::Value;
 use crate::variables::{Scope, VariableStore, VariableType};
@@ -190,12 +190,12 @@ fn validate_package(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (Option<Exec
 /// Validation, then execution between PackageStart and PackageEnd.
 fn execute(run: &Arc<Run>, parent: Option<&Arc<Frame>>) -> (ExecResult, Arc<Frame>) {
     let validation = Frame::package(run.clone(), Phase::Validation, parent.cloned());
-    match Logs::open(&validation) {
-        Ok(logs) => drop(run.logs.set(logs)),
-        Err(error) => {
-            super::bubble::raise_error(&validation, &error);
-            return (ExecResult::Failure, validation);
-        }
+    let (logs, failed) = Logs::open(&validation);
+    let _ = run.logs.set(logs);
+    for error in failed {
+        let code = error.code().unwrap_or(codes::DTS_E_OPENLOGFAILED);
+        let (severity, sub_component) = (Severity::Warning, String::new());
+        raise_message(&validation, Message { severity, code, sub_component, text: error.message().to_owned() });
     }
     let ended = execute_logged(run, parent);
     if let Some(logs) = run.logs.get() {

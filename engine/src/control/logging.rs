@@ -120,7 +120,9 @@ impl OpenLog {
     }
 }
 
-/// What is wrong with the log providers of a package: kinds that this build lacks, connections that are missing.
+/// What is wrong with the log providers of a package: kinds that this build lacks, connections that are missing. Without
+/// one of its logs a package still does what it should, and the file or server of a log is often left behind on the machine
+/// that the package comes from: that is worth a warning, where the original fails.
 pub(super) fn check(frame: &Arc<Frame>, diagnostics: &mut Vec<Diagnostic>) {
     let plan = &frame.run.plan;
     let connections = PackageConnections(frame.clone());
@@ -130,12 +132,11 @@ pub(super) fn check(frame: &Arc<Frame>, diagnostics: &mut Vec<Diagnostic>) {
             Ok(_) => {}
             Err(Unusable::Kind) => {
                 let found = frame.run.registry.refusal(&path, &provider.kind).with_span(provider.span);
-                // Without one of its logs a package still does what it should: that is worth a warning only.
                 diagnostics.push(Diagnostic { severity: crate::diag::Severity::Warning, ..found });
             }
             Err(Unusable::Connection(error)) => {
                 let code = error.code().unwrap_or(codes::DTS_E_LOGPROVIDERVALIDATIONFAILED);
-                diagnostics.push(Diagnostic::error(code, path, error.message()).with_span(provider.span));
+                diagnostics.push(Diagnostic::warning(code, path, error.message()).with_span(provider.span));
             }
         }
     }
@@ -195,35 +196,32 @@ fn selects(logging: &LoggingPlan, provider: &LogProviderPlan) -> bool {
 }
 
 impl Logs {
-    /// Opens the logs that a package writes.
-    pub(super) fn open(frame: &Arc<Frame>) -> Result<Logs> {
+    /// Opens the logs that a package writes, and why some cannot be opened.
+    pub(super) fn open(frame: &Arc<Frame>) -> (Logs, Vec<Error>) {
         let run = &frame.run;
         let connections = PackageConnections(frame.clone());
-        let mut open = Vec::new();
+        let (mut open, mut failed) = (Vec::new(), Vec::new());
         for provider in used(&run.plan) {
-            let (kind, connection) = match resolve(&run.registry, &connections, provider) {
-                Ok(resolved) => resolved,
-                // Said at validation.
-                Err(Unusable::Kind) => continue,
-                Err(Unusable::Connection(error)) => return Err(error),
-            };
+            // What is unusable is said at validation.
+            let Ok((kind, connection)) = resolve(&run.registry, &connections, provider) else { continue };
             // What is logged stays when what is done is undone.
             let services = Services { transaction: None, ..run.services.clone() };
             let cx = LogProviderCx { services, connection, execution: run.info.clone() };
-            let writer = kind.open(&cx).map_err(|error| {
-                let code = codes::DTS_E_OPENLOGFAILED;
-                let number = error.code().map_or(GENERIC_FAILURE, |c| c.0);
-                let message = format!(
-                    "{} The log provider \"{}\": {}",
-                    code.message(&[&format!("{number:08X}")]),
-                    provider.name,
-                    error.message()
-                );
-                Error::new(error.owner(), code, message)
-            })?;
-            open.push(OpenLog { provider: provider.clone(), state: Mutex::new(LogState { writer, broken: None }) });
+            match kind.open(&cx) {
+                Ok(writer) => {
+                    let state = Mutex::new(LogState { writer, broken: None });
+                    open.push(OpenLog { provider: provider.clone(), state });
+                }
+                Err(error) => {
+                    let code = codes::DTS_E_OPENLOGFAILED;
+                    let number = error.code().map_or(GENERIC_FAILURE, |c| c.0);
+                    let text = code.message(&[&format!("{number:08X}")]);
+                    let message = format!("{text} The log provider \"{}\": {}", provider.name, error.message());
+                    failed.push(Error::new(error.owner(), code, message));
+                }
+            }
         }
-        Ok(Logs { open })
+        (Logs { open }, failed)
     }
 
     /// Writes an event that has reached a container of the package down, where the container's options say so.

@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 pub(super) type Consumers = Vec<Vec<Option<(usize, usize)>>>;
 
 /// Takes out of the paths what has no effect, as RunInOptimizedMode says, with a warning for each component: one of
-/// which nobody takes an output and that has no input with side effects, or none that is connected. A source that is left
-/// is not read.
+/// which nobody takes an output and that has no input with side effects, or none that is connected. Sources stay, and are
+/// read: a value that they cannot convert fails the task, whoever takes their rows.
 pub(super) fn removed(
     flow: &FlowSpec,
     consumers: &mut Consumers,
@@ -30,7 +30,8 @@ pub(super) fn removed(
             let gives = outputs.clone().any(|o| !spec.outputs[o].is_error);
             let connected = paths.iter().any(Option::is_some);
             let effects = spec.inputs.iter().zip(paths).any(|(input, path)| path.is_some() && input.has_side_effects);
-            !taken && if connected { gives && !effects } else { gives || !spec.inputs.is_empty() }
+            let source = spec.inputs.is_empty();
+            !taken && !source && (!connected || gives && !effects)
         };
         let Some(index) = (0..flow.components.len()).find(|i| !removed.contains(i) && idle(i)) else { break };
         removed.insert(index);
@@ -38,7 +39,7 @@ pub(super) fn removed(
             consumers[*from][*output] = None;
         }
         let spec = &flow.components[index];
-        let code = if spec.inputs.is_empty() { codes::DTS_W_SOURCEREMOVED } else { codes::DTS_W_COMPONENTREMOVED };
+        let code = codes::DTS_W_COMPONENTREMOVED;
         let message = code.message(&[&spec.name, &number(&spec.id, index)]);
         diagnostics.push(Diagnostic::warning(code, &spec.path, message).with_span(spec.span));
     }

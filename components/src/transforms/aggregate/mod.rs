@@ -8,8 +8,8 @@
 //!
 //! Groups leave when the last row has come, in the order in which their first rows came. NULLs are one group; counts of
 //! a column, sums, averages and extremes pass NULLs over. What a result is does not depend on the number of lanes or on
-//! the memory: lanes reduce batches ([`block`]), tables of partitions take what is left in the order of the input
-//! ([`table`], [`stage`]), and a partition that finds no memory goes to disk ([`spill`]).
+//! the memory: lanes reduce batches (`block`), tables of partitions take what is left in the order of the input
+//! (`table`, `stage`), and a partition that finds no memory goes to disk (`spill`).
 
 mod accumulate;
 mod bind;

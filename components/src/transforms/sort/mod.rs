@@ -1,9 +1,9 @@
 //! Sort: all rows, in the order of some columns.
 //!
-//! Rows become bytes as they come ([`rows`]), their keys numbers whose order is that of the rows
-//! ([`crate::shared::sort_keys`]), on any lane. When all are there, the keys are cut into ranges by a sample; a lane sorts
+//! Rows become bytes as they come (`rows`), their keys numbers whose order is that of the rows
+//! (`crate::shared::sort_keys`), on any lane. When all are there, the keys are cut into ranges by a sample; a lane sorts
 //! a range and gathers its rows into a batch. What memory has no room for leaves it sorted, as runs on disk, which are merged
-//! ([`runs`]); the output is the same. Rows with equal keys stay in the order in which they came.
+//! (`runs`); the output is the same. Rows with equal keys stay in the order in which they came.
 
 mod inlet;
 mod outlet;

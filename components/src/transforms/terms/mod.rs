@@ -1,7 +1,7 @@
 //! Term Extraction and Term Lookup: the words and phrases of English text.
 //!
 //! The original knows English by dictionaries of its own, which cannot be known; what stands for them here is a small set
-//! of rules, all in [`words`].
+//! of rules, all in `words`.
 
 mod extraction;
 mod lookup;

@@ -5,7 +5,7 @@
 //! together), and width and kind of kana count separately from case. Equal means equal under the flags, which need not
 //! mean the same characters.
 //!
-//! Text of ASCII characters, most text there is, takes a shorter way to the same result: [`ascii`] derives its tables
+//! Text of ASCII characters, most text there is, takes a shorter way to the same result: `ascii` derives its tables
 //! from the collation itself.
 
 mod ascii;
