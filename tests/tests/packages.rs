@@ -337,6 +337,31 @@ fn the_example_does_what_its_page_says() {
     assert_eq!(loaded.and_then(|variable| variable.text()).as_deref(), Some("3"));
 }
 
+#[test]
+fn a_data_flow_takes_part_in_the_transaction_of_its_package() {
+    let example = root().join("examples/orders");
+    for (count, kept) in
+        [("SELECT COUNT(*) AS n FROM [dbo].[LargeOrders]", 3), ("SELECT 1 AS n FROM [dbo].[Nowhere]", 0)]
+    {
+        let out = tempfile::tempdir().expect("a temporary folder");
+        let database = out.path().join("orders.db");
+        let outcome = Package::open(example.join("orders.dtsx"))
+            .expect("the example opens")
+            .map(r"C:\Orders\in", example.join("in").to_string_lossy())
+            .map(r"C:\Orders\out", out.path().to_string_lossy())
+            .connect("Warehouse", format!("sqlite:{}", database.display()))
+            .set(r"\Package.Properties[TransactionOption]", "2")
+            .set(r"\Package\Count.Properties[SqlStatementSource]", count)
+            .run(RunOptions::default(), &[])
+            .expect("the example runs");
+        assert_eq!(outcome.succeeded(), kept > 0);
+        let database = rusqlite::Connection::open(&database).expect("the database");
+        // Undone, there is not even the table.
+        let rows = database.query_row("select count(*) from LargeOrders", [], |row| row.get::<_, i64>(0));
+        assert_eq!(rows.unwrap_or_default(), kept, "{count}");
+    }
+}
+
 /// Every package that the project brings along.
 fn every_package() -> Vec<PathBuf> {
     let mut found = Vec::new();

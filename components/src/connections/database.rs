@@ -33,6 +33,14 @@ pub fn bind(spec: &ComponentSpec, cx: &BindCx<'_>) -> Result<Option<Database>, D
     })
 }
 
+/// The same for a component that only reads: see [`Database::for_reading`].
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_for_reading(spec: &ComponentSpec, cx: &BindCx<'_>) -> Result<Option<Database>, Diagnostic> {
+    bind(spec, cx).map(|database| database.map(Database::for_reading))
+}
+
 /// Refuses what is no database, and what is one that this build does not speak to.
 ///
 /// # Errors

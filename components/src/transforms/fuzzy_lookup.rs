@@ -122,7 +122,7 @@ impl ComponentKind for FuzzyLookup {
             let made = made(spec, cx, output, column, &columns, &plan);
             plan.columns.extend(made);
         }
-        let database = match crate::connections::database::bind(spec, cx) {
+        let database = match crate::connections::database::bind_for_reading(spec, cx) {
             Ok(database) => database,
             Err(diagnostic) => {
                 cx.diagnostics.push(diagnostic.with_span(spec.span));

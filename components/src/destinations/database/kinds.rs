@@ -180,6 +180,10 @@ impl ComponentKind for OleDbDestination {
         OLE_DB
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let p = &spec.properties;
         let mode = p.int("AccessMode").unwrap_or(3);
@@ -272,6 +276,10 @@ impl ComponentKind for AdoNetDestination {
         ADO_NET
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let p = &spec.properties;
         let (table, spelled) = table(spec, cx, Some(p.str("TableOrViewName").to_owned()));
@@ -342,6 +350,10 @@ impl ComponentKind for OdbcDestination {
         ODBC
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let p = &spec.properties;
         let (table, spelled) = table(spec, cx, Some(p.str("TableName").to_owned()));
@@ -398,6 +410,10 @@ impl ComponentKind for SqlServerDestination {
 
     fn properties(&self) -> &'static [PropertyDef] {
         SQL_SERVER
+    }
+
+    fn writes(&self) -> bool {
+        true
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {

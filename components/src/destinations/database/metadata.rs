@@ -19,7 +19,8 @@ pub(super) fn find<'c>(columns: &'c [ColumnInfo], name: &str) -> Option<&'c Colu
 
 fn describe(plan: &Plan) -> Outcome<Vec<ColumnInfo>> {
     let Some(database) = &plan.database else { return Ok(Vec::new()) };
-    database.lease()?.describe(&Relation::Table(&plan.table))
+    // Looking at the table makes nobody take part in a transaction.
+    database.clone().for_reading().lease()?.describe(&Relation::Table(&plan.table))
 }
 
 /// Asks the database and reports what differs.

@@ -115,8 +115,8 @@ fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, request: Request) -> Option<B
 
 /// The database behind the component's connection manager; what is wrong with that is reported if servers may be asked.
 fn database(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Database> {
-    match crate::connections::database::bind(spec, cx) {
-        Ok(database) => database.map(Database::for_reading),
+    match crate::connections::database::bind_for_reading(spec, cx) {
+        Ok(database) => database,
         Err(diagnostic) => {
             cx.diagnostics.push(diagnostic.with_span(spec.span));
             None

@@ -114,7 +114,7 @@ fn request(spec: &ComponentSpec, cx: &mut BindCx<'_>, reference: ReferenceSpec) 
         cx.error(spec, code, code.message(&[&"SqlCommand"]));
         return None;
     }
-    let database = match crate::connections::database::bind(spec, cx) {
+    let database = match crate::connections::database::bind_for_reading(spec, cx) {
         Ok(database) => database,
         Err(diagnostic) => {
             cx.diagnostics.push(diagnostic.with_span(spec.span));

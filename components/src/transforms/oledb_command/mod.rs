@@ -87,6 +87,10 @@ impl ComponentKind for OleDbCommand {
         "OLE DB Command"
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn properties(&self) -> &'static [PropertyDef] {
         PROPERTIES
     }

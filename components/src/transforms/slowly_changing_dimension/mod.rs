@@ -290,7 +290,9 @@ impl Inline for Compare {
         if !self.plan.detect {
             return Ok(None);
         }
-        let database = Database::of(&self.plan.connection, &cx.services).map_err(|e| e.into_oledb_error())?;
+        let database = Database::of(&self.plan.connection, &cx.services)
+            .map(Database::for_reading)
+            .map_err(|e| e.into_oledb_error())?;
         let dimension = Dimension::read(&self.plan, &database, &cx.services)?;
         Ok(Some(Arc::new(Compare { plan: self.plan.clone(), dimension: Some(Arc::new(dimension)) })))
     }

@@ -54,7 +54,7 @@ impl TermTable {
     /// What the database says; `wrong` for a column that is no text.
     fn read(&self, services: &Services, wrong: Code) -> Result<Vec<String>> {
         let said = DbError::into_oledb_error;
-        let database = Database::of(&self.connection, services).map_err(said)?;
+        let database = Database::of(&self.connection, services).map(Database::for_reading).map_err(said)?;
         let mut lease = database.lease().map_err(said)?;
         let column = self.column.trim_start_matches('[').trim_end_matches(']');
         let sql = format!("SELECT [{}] FROM {}", column.replace(']', "]]"), self.table);
