@@ -1,9 +1,11 @@
-//! What the tests across the rooms share: where things are, source text without its comments, and the comparison of rows.
+//! What the tests across the rooms share: where things are, source text without its comments, the comparison of rows,
+//! servers of databases, and packages that are made in code.
 //!
 //! Nothing outside `tests/` depends on this crate. The tests are in `tests/tests/`: `packages` runs packages through the
 //! client, `layers` and `metadata` hold the house to its rules.
 
 pub mod compare;
+pub mod designer;
 pub mod servers;
 pub mod source;
 

@@ -291,6 +291,12 @@ pub trait Session: Send {
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
 
+    /// Whether a savepoint that is set stays where it is until it is gone back to. A driver that sets some of its own may
+    /// lose it.
+    fn savepoints_last(&self) -> bool {
+        true
+    }
+
     /// Sets a savepoint.
     ///
     /// # Errors

@@ -190,6 +190,11 @@ impl Session for OdbcSession {
         true
     }
 
+    fn savepoints_last(&self) -> bool {
+        // PostgreSQL's driver sets one before each statement, and goes back to it, or forgets it, with all that came after.
+        self.dialect.family != Family::Postgres
+    }
+
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
         self.connection.set_autocommit(false)?;

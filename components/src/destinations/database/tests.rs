@@ -1,6 +1,6 @@
 //! Rows that fail are found in databases that do not tell them apart.
 
-use super::writer::Target;
+use super::writer::{Target, Undo};
 use crate::db::{
     Canceller, ColumnInfo, Cursor, DbError, Dialect, ErrorKind, Executed, LoadColumn, LoadOptions, Loader, Outcome,
     Param, Relation, RowFailure, Rows, Session, StatementOptions, TableName,
@@ -106,11 +106,13 @@ fn written(values: &[Option<i32>], first_only: bool, defaults: Vec<usize>) -> (V
     let target = Target {
         columns: vec![column("key"), column("n")],
         places: vec![0, 1],
+        there: Vec::new(),
         options: LoadOptions::default(),
         defaults,
         isolates: false,
         first_only,
         keeps: true,
+        undo: Undo::Savepoint,
     };
     let keys: ArrayRef = Arc::new(Int32Array::from_iter_values(0..values.len() as i32));
     let numbers: ArrayRef = Arc::new(Int32Array::from(values.to_vec()));

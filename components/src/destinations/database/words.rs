@@ -14,18 +14,24 @@ pub(super) enum Words {
 }
 
 impl Words {
-    /// What ErrorCode holds for a row that the database refused.
-    pub(super) fn row(self, error: &DbError) -> Code {
+    /// What ErrorCode holds for a row that the database refused; `blamed`: a column of it is known to be at fault. As in
+    /// the original, a row that a key, a foreign key or a check forbids has no status: no column tells it.
+    pub(super) fn row(self, error: &DbError, blamed: bool) -> Code {
         if self == Words::AdoNet {
             return codes::DTS_E_ADODESTERRORUPDATEROW;
         }
         match (error.kind, error.state.as_str()) {
             (_, "22001") => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_TRUNCATED,
             (_, "22003") => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_DATAOVERFLOW,
-            (ErrorKind::Constraint, _) => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION,
+            (ErrorKind::Constraint, _) if blamed => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION,
             (ErrorKind::Value, _) => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_CANTCONVERTVALUE,
             _ => codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_UNAVAILABLE,
         }
+    }
+
+    /// Whether ErrorColumn names the column that is at fault: the ADO NET Destination knows rows only.
+    pub(super) fn blames_columns(self) -> bool {
+        self != Words::AdoNet
     }
 
     /// A failure of the database that is no row's.
@@ -53,5 +59,21 @@ impl Words {
             Words::Odbc => return told,
         };
         Error::new(told.owner(), code, format!("{} {}", code.message(&[&plan.spelled]), told.message()))
+    }
+}
+
+/// The status of a column that an OLE DB provider would return, for messages.
+pub(super) fn status(code: Code) -> &'static str {
+    match code {
+        codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION => {
+            "The value violated the integrity constraints for the column."
+        }
+        codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_TRUNCATED => {
+            "Text was truncated or one or more characters had no match in the target code page."
+        }
+        codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_DATAOVERFLOW => {
+            "Conversion failed because the data value overflowed the specified type."
+        }
+        _ => "The value could not be converted because of a potential loss of data.",
     }
 }

@@ -7,13 +7,16 @@ use crate::db::{
     Session, TableName,
 };
 use crate::shared::ashore::{Outbox, Work};
+use crate::shared::castable;
 use crate::shared::outgoing::Block;
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Error, Owner, Result, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::faults::Reject;
-use dtsx_engine::flow::{Disposition, OpenCx, Ports};
+use dtsx_engine::flow::{Disposition, LineageId, OpenCx, Ports};
+use dtsx_engine::types::DataType;
+use dtsx_engine::types::convert::{CastOptions, cast_array};
 use std::sync::Arc;
 
 /// Rows that leave through the error output.
@@ -38,6 +41,8 @@ pub(super) struct Writer {
     pending: u64,
     /// Rows that are there for good.
     committed: u64,
+    /// Rows that the database refused, by ErrorCode: how many, and what it said of the first one.
+    refused: Vec<(Code, u64, String)>,
 }
 
 /// How rows get into the table.
@@ -45,6 +50,8 @@ pub(super) struct Target {
     pub(super) columns: Vec<LoadColumn>,
     /// Their places among the columns of a block.
     pub(super) places: Vec<usize>,
+    /// What the table says of them.
+    pub(super) there: Vec<There>,
     pub(super) options: LoadOptions,
     /// Columns (of `columns`) that get their default where the value is NULL, if the loader cannot see to that.
     pub(super) defaults: Vec<usize>,
@@ -54,6 +61,27 @@ pub(super) struct Target {
     pub(super) first_only: bool,
     /// Whether what was written before that row stays.
     pub(super) keeps: bool,
+    /// How a piece of rows is undone.
+    pub(super) undo: Undo,
+}
+
+/// How a piece of rows is undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Undo {
+    /// It is written within a savepoint.
+    Savepoint,
+    /// Where savepoints do not last, and each piece has a transaction of its own: with that.
+    Transaction,
+    /// Not at all: rows are written one by one.
+    Never,
+}
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct There {
+    pub(super) data_type: DataType,
+    /// A NULL that is given is refused.
+    pub(super) needs_value: bool,
 }
 
 impl Writer {
@@ -66,9 +94,9 @@ impl Writer {
         let target = {
             let mut session = pen.session();
             let known = session.describe(&Relation::Table(&plan.table)).map_err(|e| plan.words.failure(&plan, e))?;
-            Target::of(&plan, &mut *session, &known)?
+            Target::of(&plan, &mut *session, &known, database.is_enlisted())?
         };
-        Ok(Writer { plan, cx: cx.clone(), pen, target, since: 0, pending: 0, committed: 0 })
+        Ok(Writer { plan, cx: cx.clone(), pen, target, since: 0, pending: 0, committed: 0, refused: Vec::new() })
     }
 
     /// A failure that ends everything, and what it left behind.
@@ -106,10 +134,37 @@ impl Writer {
         Ok(())
     }
 
+    /// What ErrorCode and ErrorColumn hold for a row that the database refused, and the column's place among the plan's.
+    fn blame(&self, rows: &Rows, failure: &RowFailure) -> (Code, LineageId, Option<usize>) {
+        let plan = &*self.plan;
+        let place = self.target.blame(rows, failure).filter(|_| plan.words.blames_columns());
+        let lineage = place.map_or(plan.out.site.lineage, |place| plan.out.columns[place].site.lineage);
+        (plan.words.row(&failure.error, place.is_some()), lineage, place)
+    }
+
+    /// A row that the database refused leaves, or is left out: what the database said of it is told at the end.
+    fn note(&mut self, code: Code, failure: &RowFailure) {
+        match self.refused.iter_mut().find(|(known, ..)| *known == code) {
+            Some((_, count, _)) => *count += 1,
+            None => self.refused.push((code, 1, failure.error.to_string())),
+        }
+    }
+
+    /// Tells of the rows that the database refused: an error output has their codes, and nobody has the database's words.
+    fn tell_refused(&mut self) {
+        for (code, count, first) in std::mem::take(&mut self.refused) {
+            let text =
+                format!("The database refused {count} row(s) ({}); it said of the first one: {first}", code.name());
+            let sub_component = self.plan.out.name.clone();
+            self.cx.events.fire(Message { severity: Severity::Information, code, sub_component, text });
+        }
+    }
+
     /// A row that the database refused fails the component.
     fn failed(&mut self, block: &Block, failure: &RowFailure) -> Error {
+        self.tell_refused();
+        let (code, _, place) = self.blame(&block.rows, failure);
         let plan = &*self.plan;
-        let code = plan.words.row(&failure.error);
         let told = plan.words.failure(plan, failure.error.clone());
         self.cx.events.fire(Message {
             severity: Severity::Error,
@@ -117,6 +172,16 @@ impl Writer {
             sub_component: plan.out.name.clone(),
             text: told.message().to_owned(),
         });
+        if let Some(place) = place {
+            let status = codes::DTS_E_COLUMNSTATUSERROR;
+            let (column, input) = (&plan.out.columns[place].site.object, &plan.out.site.object);
+            self.cx.events.fire(Message {
+                severity: Severity::Error,
+                code: status,
+                sub_component: plan.out.name.clone(),
+                text: status.message(&[column, input, &super::words::status(code)]),
+            });
+        }
         plan.out.failed(block, failure.row, code)
     }
 
@@ -166,13 +231,12 @@ impl Work<Block, Rejected> for Writer {
             self.since += count;
             written += count - failures.len();
             self.pending += (count - failures.len()) as u64;
-            if self.plan.out.disposition() == Disposition::Redirect {
-                let reject = |f: &RowFailure| Reject {
-                    row: block.place(f.row),
-                    code: self.plan.words.row(&f.error),
-                    column: self.plan.out.site.lineage,
-                };
-                rejects.extend(failures.iter().map(reject));
+            for failure in &failures {
+                let (code, column, _) = self.blame(&block.rows, failure);
+                self.note(code, failure);
+                if self.plan.out.disposition() == Disposition::Redirect {
+                    rejects.push(Reject { row: block.place(failure.row), code, column });
+                }
             }
             match self.plan.commits {
                 Commits::Every(rows) if self.since < rows => {}
@@ -197,17 +261,19 @@ impl Work<Block, Rejected> for Writer {
             let code = codes::DTS_W_ADODESTNOROWSINSERTED;
             self.cx.events.fire(Message::new(code, &self.plan.out.name, code.message(&[])));
         }
+        self.tell_refused();
         self.plan.errors.report_lost(&self.cx);
         Ok(())
     }
 
     fn abort(&mut self) {
+        self.tell_refused();
         self.pen.rollback();
     }
 }
 
 impl Target {
-    fn of(plan: &Plan, session: &mut dyn Session, known: &[ColumnInfo]) -> Result<Target> {
+    fn of(plan: &Plan, session: &mut dyn Session, known: &[ColumnInfo], enlisted: bool) -> Result<Target> {
         let family = session.dialect().family;
         // SQLite has no identity columns: a row id that is given counts.
         let generates = |column: &ColumnInfo| column.generated && family != Family::Sqlite;
@@ -215,11 +281,17 @@ impl Target {
         let mut target = Target {
             columns: Vec::new(),
             places: Vec::new(),
+            there: Vec::new(),
             options: plan.options.clone(),
             defaults: Vec::new(),
             isolates: session.isolates_rows(),
             first_only: plan.out.fails(),
             keeps: plan.commits == Commits::Rows,
+            undo: match session.savepoints_last() {
+                true => Undo::Savepoint,
+                false if enlisted => Undo::Never,
+                false => Undo::Transaction,
+            },
         };
         for (place, column) in plan.out.columns.iter().enumerate() {
             let Some(there) = super::metadata::find(known, &column.external) else {
@@ -235,16 +307,35 @@ impl Target {
             if generates(there) && !plan.options.keep_identity {
                 continue;
             }
-            if !plan.options.keep_nulls && there.default.is_some() && !sees_to_defaults {
+            let gives_way = !plan.options.keep_nulls && there.default.is_some();
+            if gives_way && !sees_to_defaults {
                 target.defaults.push(target.columns.len());
             }
+            let needs_value = there.nullable == Some(false) && !gives_way;
+            target.there.push(There { data_type: there.data_type, needs_value });
             target.columns.push(LoadColumn { name: there.name.clone(), data_type: column.to });
             target.places.push(place);
         }
         Ok(target)
     }
 
-    /// Whether a piece is written within a savepoint: then it can be undone.
+    /// The column that made the database refuse a row, as far as the row tells: one that takes no NULL, or one whose type
+    /// has no such value. Its place among the columns of a block.
+    pub(super) fn blame(&self, rows: &Rows, failure: &RowFailure) -> Option<usize> {
+        let value = |at: usize| rows.columns[self.places[at]].slice(failure.row, 1);
+        let at_fault = |at: &usize| match failure.error.kind {
+            ErrorKind::Constraint => self.there[*at].needs_value && value(*at).is_null(0),
+            ErrorKind::Value => {
+                let from = castable(self.columns[*at].data_type);
+                let cast = cast_array(&value(*at), &from, &self.there[*at].data_type, &CastOptions::data_flow(0));
+                cast.is_ok_and(|(_, faults)| !faults.is_empty())
+            }
+            _ => false,
+        };
+        (0..self.there.len()).find(at_fault).map(|at| self.places[at])
+    }
+
+    /// Whether a piece may have to be undone.
     fn guarded(&self) -> bool {
         !self.isolates || (self.first_only && self.keeps)
     }
@@ -263,7 +354,17 @@ impl Target {
         if count == 0 {
             return Ok(());
         }
-        if self.guarded() {
+        if self.guarded() && self.undo == Undo::Never && count > 1 {
+            for row in from..from + count {
+                self.isolate(table, session, rows, row, 1, failures)?;
+                if self.first_only && !failures.is_empty() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let within = self.guarded() && self.undo == Undo::Savepoint;
+        if within {
             session.savepoint(SAVEPOINT)?;
         }
         let found = match self.load(table, session, rows, from, count) {
@@ -273,8 +374,12 @@ impl Target {
             }
             Err(error) => return Err(error),
         };
-        let undo = |session: &mut dyn Session| session.rollback_to(SAVEPOINT);
-        let end = |session: &mut dyn Session| if self.guarded() { session.release(SAVEPOINT) } else { Ok(()) };
+        let undo = |session: &mut dyn Session| match self.undo {
+            Undo::Savepoint => session.rollback_to(SAVEPOINT),
+            Undo::Transaction => session.rollback().and_then(|()| session.begin()),
+            Undo::Never => Ok(()),
+        };
+        let end = |session: &mut dyn Session| if within { session.release(SAVEPOINT) } else { Ok(()) };
         let Some(first) = found.first().cloned() else { return end(session) };
         let at = |failure: RowFailure| RowFailure { row: from + failure.row, ..failure };
         if found.len() < count || self.isolates {
@@ -282,7 +387,7 @@ impl Target {
             if !self.first_only {
                 failures.extend(found.into_iter().map(at));
             } else {
-                if self.guarded() {
+                if self.guarded() && self.undo != Undo::Never {
                     undo(session)?;
                     if first.row > 0 {
                         self.load(table, session, rows, from, first.row)?;

@@ -1,8 +1,6 @@
 //! Drivers of databases against the contract of sessions, on real servers: the embedded SQLite, and PostgreSQL and
 //! MariaDB through ODBC and through their own protocols.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
-
 use arrow::array::{Array, ArrayRef};
 use dtsx_components::db::{
     Database, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Rows, Session, StatementOptions, TableName,
