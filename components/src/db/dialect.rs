@@ -69,7 +69,13 @@ impl Dialect {
     pub fn family_of(name: &str) -> Family {
         let name = name.to_ascii_lowercase();
         let has = |part: &str| name.contains(part);
-        if has("sql server") || has("sqlserver") || has("msodbcsql") || has("freetds") || has("azure sql") {
+        if has("sql server")
+            || has("sqlserver")
+            || has("msodbcsql")
+            || has("freetds")
+            || has("tdsodbc")
+            || has("azure sql")
+        {
             Family::SqlServer
         } else if has("postgres") || has("psql") {
             Family::Postgres

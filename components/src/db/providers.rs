@@ -4,7 +4,7 @@ use super::connection_string::Pairs;
 use super::dialect::{Dialect, Family};
 use super::error::{DbError, ErrorKind, Outcome};
 use super::estate::{DATABASE, PASSWORD, SERVER, USER};
-use super::odbc::installed;
+use super::odbc::installed::{self, Library};
 use super::resolve::Target;
 use dtsx_engine::run::PathMap;
 
@@ -96,7 +96,55 @@ fn refused(name: &str, why: &str) -> DbError {
 }
 
 /// An ODBC string as it is, with what its driver needs to behave.
-pub(super) fn odbc(mut pairs: Pairs) -> Outcome<Target> {
+pub(super) fn odbc(pairs: Pairs) -> Outcome<Target> {
+    let shown = pairs.masked();
+    let source = pairs.filled(&["DSN"]).filter(|_| pairs.filled(&["Driver"]).is_none() && !cfg!(windows));
+    match source {
+        Some(name) => {
+            let (name, known) = (name.to_owned(), installed::source(name));
+            let known = known.ok_or_else(|| no_source(&name))?;
+            Ok(Target { shown, ..driven(with_source(pairs, known))? })
+        }
+        None => driven(pairs),
+    }
+}
+
+/// A string that names a data source, with what odbc.ini says of that in its place: the driver manager inside this program
+/// would not find the library of a driver without a path, and what a source holds decides who opens it. What the string
+/// says itself counts before that.
+fn with_source(mut pairs: Pairs, source: &Pairs) -> Pairs {
+    pairs.remove(&["DSN"]);
+    let mut out = Pairs::default();
+    for (key, value) in source.iter() {
+        let group = [&SERVER[..], &DATABASE[..], &USER[..], &PASSWORD[..]];
+        let group = group.into_iter().find(|keys| keys.iter().any(|k| k.eq_ignore_ascii_case(key)));
+        let given = group.map_or_else(|| pairs.get(&[key]).is_some(), |keys| pairs.filled(keys).is_some());
+        let for_people = ["Description", "Trace", "TraceFile"].iter().any(|k| k.eq_ignore_ascii_case(key));
+        if !given && !for_people {
+            out.set(key, value);
+        }
+    }
+    for (key, value) in pairs.iter() {
+        out.set(key, value);
+    }
+    out
+}
+
+fn no_source(name: &str) -> DbError {
+    let there: Vec<&str> = installed::sources().collect();
+    let there = if there.is_empty() { "none is".to_owned() } else { format!("{} are", there.join(", ")) };
+    let files = installed::files();
+    let files =
+        if files.is_empty() { "there is no odbc.ini".to_owned() } else { format!("looked into {}", files.join(", ")) };
+    let message = format!(
+        "there is no ODBC data source \"{name}\" ({there} listed; {files}); add it to ~/.odbc.ini, or give a string \
+         without one: Driver=…;Server=…;Database=…"
+    );
+    DbError::new(ErrorKind::NoDriver, message)
+}
+
+/// What a string with a driver opens.
+fn driven(mut pairs: Pairs) -> Outcome<Target> {
     let driver = pairs.filled(&["Driver"]).unwrap_or("").to_owned();
     let family = Dialect::family_of(&driver);
     if family == Family::Postgres && super::postgres::understands(&pairs) {
@@ -109,7 +157,15 @@ pub(super) fn odbc(mut pairs: Pairs) -> Outcome<Target> {
             }
         }
     }
-    if driver.is_empty() || driver.contains('/') || installed::has(&driver) {
+    if family == Family::MySql {
+        for (key, value) in MARIADB_OPTIONS {
+            if pairs.get(&[key]).is_none() {
+                pairs.set(key, *value);
+            }
+        }
+    }
+    let library = installed::library(&driver) != Library::Unlisted;
+    if driver.is_empty() || library || installed::is_path(&driver) || installed::has(&driver) {
         return Ok(Target::odbc(&pairs, family));
     }
     // The name of the driver for Windows, where another is installed here.
@@ -127,19 +183,42 @@ pub(super) fn odbc(mut pairs: Pairs) -> Outcome<Target> {
 const POSTGRES_OPTIONS: &[(&str, &str)] =
     &[("UseDeclareFetch", "1"), ("Fetch", "10000"), ("BoolsAsChar", "0"), ("Protocol", "7.4-2")];
 
+/// What MariaDB's driver is told unless the string says otherwise: text goes over the wire as UTF-8; results come as they
+/// are read, and do not wait in memory (by its two names; drivers before 3.2 know neither and keep whole results).
+const MARIADB_OPTIONS: &[(&str, &str)] =
+    &[("CHARSET", "utf8mb4"), ("FORWARDONLY", "1"), ("STREAMRS", "1"), ("NO_CACHE", "1")];
+
 fn no_driver(what: &str, family: Family) -> DbError {
+    // By system: Debian's package, Homebrew's, or where to get it.
+    let package = |debian: &str, homebrew: &str, page: &str| match std::env::consts::OS {
+        "macos" => format!("install it with `brew install {homebrew}`"),
+        "windows" => format!("install it from {page}"),
+        _ => format!("install it with `apt install {debian}`, or your system's package of that kind"),
+    };
     let advice = match family {
-        Family::SqlServer => "install msodbcsql18 (https://learn.microsoft.com/sql/connect/odbc) or FreeTDS (tdsodbc)",
-        Family::Postgres => "install odbc-postgresql, or give postgres://… as the connection string",
-        Family::MySql => "install odbc-mariadb",
-        Family::Sybase => "install FreeTDS (tdsodbc)",
-        Family::Oracle => "install Oracle Instant Client with its ODBC package",
-        Family::Db2 => "install the IBM Data Server Driver for ODBC",
-        Family::Sqlite | Family::Other => "install it and list it in odbcinst.ini",
+        Family::SqlServer => format!(
+            "{}; or Microsoft's own, msodbcsql18 (https://learn.microsoft.com/sql/connect/odbc)",
+            package("tdsodbc", "freetds", "https://learn.microsoft.com/sql/connect/odbc")
+        ),
+        Family::Postgres => format!(
+            "{}; or give postgres://… as the connection string, which needs none",
+            package("odbc-postgresql", "psqlodbc", "https://www.postgresql.org/ftp/odbc")
+        ),
+        Family::MySql => package("odbc-mariadb", "mariadb-connector-odbc", "https://mariadb.com/downloads/connectors"),
+        Family::Sybase => package("tdsodbc", "freetds", "https://www.freetds.org"),
+        Family::Sqlite => format!(
+            "{}; or give sqlite:FILE as the connection string, which needs none",
+            package("libsqliteodbc", "sqliteodbc", "http://www.ch-werner.de/sqliteodbc")
+        ),
+        Family::Oracle => "install Oracle Instant Client with its ODBC package".to_owned(),
+        Family::Db2 => "install the IBM Data Server Driver for ODBC".to_owned(),
+        Family::Other => "install it and list it in odbcinst.ini".to_owned(),
     };
     let there: Vec<&str> = installed::names().collect();
     let there = if there.is_empty() { "none is".to_owned() } else { format!("{} are", there.join(", ")) };
-    DbError::new(ErrorKind::NoDriver, format!("{what} is not installed here ({there}); {advice}"))
+    let files = installed::files();
+    let files = if files.is_empty() { String::new() } else { format!("; looked into {}", files.join(", ")) };
+    DbError::new(ErrorKind::NoDriver, format!("{what} is not installed here ({there}{files}); {advice}"))
 }
 
 /// The family that the keys of an ADO.NET string belong to.

@@ -7,6 +7,7 @@
 
 use super::super::error::{DbError, ErrorKind, Outcome};
 use super::super::secret::{Secret, scrub};
+use super::kinds;
 use odbc_api::handles::{Environment, SqlResult};
 use odbc_sys::*;
 use std::ptr::null_mut;
@@ -152,28 +153,8 @@ fn diagnose(kind: HandleType, handle: Handle) -> DbError {
         said.push(narrow(&text));
     }
     let message = if said.is_empty() { "the driver says nothing".to_owned() } else { said.join(" ") };
-    DbError { state: state.clone(), native, ..DbError::new(kind_of(&state, native), message) }
-}
-
-/// What kind of failure an SQLSTATE tells.
-fn kind_of(state: &str, native: i32) -> ErrorKind {
-    match state {
-        "42S02" | "42P01" | "S0002" => ErrorKind::NoTable,
-        // The state of the general error is all that some drivers give; their numbers tell more.
-        "HY000" if matches!(native, 2006 | 2013) => ErrorKind::Lost,
-        "HYT00" | "HYT01" => ErrorKind::Timeout,
-        "HY008" | "57014" => ErrorKind::Cancelled,
-        "40001" | "40P01" | "55P03" => ErrorKind::Busy,
-        "IM002" | "IM003" | "01000" if state != "01000" => ErrorKind::NoDriver,
-        "57P01" | "57P02" | "57P03" => ErrorKind::Lost,
-        s if s.starts_with("08") => ErrorKind::Lost,
-        s if s.starts_with("28") => ErrorKind::Connect,
-        s if s.starts_with("23") => ErrorKind::Constraint,
-        s if s.starts_with("22") => ErrorKind::Value,
-        s if s.starts_with("42") || s.starts_with("37") || s.starts_with("S00") => ErrorKind::Statement,
-        "IM001" | "HYC00" => ErrorKind::Unsupported,
-        _ => ErrorKind::Other,
-    }
+    let kind = kinds::of(&state, native, "", &message);
+    DbError { state, native, ..DbError::new(kind, message) }
 }
 
 struct SharedEnvironment(Environment);
@@ -267,7 +248,8 @@ impl Connection {
     }
 
     fn dressed(&self, error: DbError) -> DbError {
-        DbError { message: scrub(&error.message, &self.secrets), source: self.source.clone(), ..error }
+        let kind = kinds::of(&error.state, error.native, &self.source, &error.message);
+        DbError { kind, message: scrub(&error.message, &self.secrets), source: self.source.clone(), ..error }
     }
 
     /// A text that the driver tells of itself or of its database.
@@ -276,6 +258,14 @@ impl Connection {
         // SAFETY: the buffer has that many bytes.
         let code = unsafe { SQLGetInfoW(self.handle, info, text.as_mut_ptr().cast(), 512, &mut length) };
         good(code).then(|| narrow(&text))
+    }
+
+    /// A number that the driver tells of itself; None if it does not.
+    pub(super) fn info_number(&self, info: InfoType) -> Option<u32> {
+        let (mut number, mut length) = (0_u32, 0_i16);
+        // SAFETY: these kinds of information are 32 bits long.
+        let code = unsafe { SQLGetInfoW(self.handle, info, (&raw mut number).cast(), 4, &mut length) };
+        good(code).then_some(number)
     }
 
     /// Whether each statement is a transaction of its own.
@@ -339,10 +329,15 @@ pub(super) struct Statement {
     columns: Vec<Buffer>,
     fetched: Box<ULen>,
     parameters: Vec<Bound>,
+    /// Rows of parameters that the driver was told of last.
+    paramset: usize,
     statuses: Vec<u16>,
     processed: Box<ULen>,
     connection: Arc<Connection>,
 }
+
+/// What a row of parameters says before anything happened to it: no driver says that.
+pub(super) const UNTOUCHED: u16 = u16::MAX;
 
 // SAFETY: as for connections.
 unsafe impl Send for Statement {}
@@ -363,6 +358,7 @@ impl Statement {
             columns: Vec::new(),
             fetched: Box::new(0),
             parameters: Vec::new(),
+            paramset: 1,
             statuses: Vec::new(),
             processed: Box::new(0),
             connection: connection.clone(),
@@ -554,19 +550,8 @@ impl Statement {
         // SAFETY: the handle is alive; afterwards the driver knows no parameter any more.
         let _ = unsafe { SQLFreeStmt(self.handle, FreeStmtOption::ResetParams) };
         self.parameters = parameters;
-        self.statuses = vec![0; rows];
-        *self.processed = 0;
-        if rows > 1 {
-            let (statuses, processed): (*mut u16, *mut ULen) = (self.statuses.as_mut_ptr(), &mut *self.processed);
-            self.set(StatementAttribute::ParamsetSize, rows)?;
-            // SAFETY: vector and box are owned by the statement and do not move.
-            self.check(unsafe {
-                SQLSetStmtAttrW(self.handle, StatementAttribute::ParamStatusPtr, statuses.cast(), 0)
-            })?;
-            // SAFETY: as above.
-            self.check(unsafe {
-                SQLSetStmtAttrW(self.handle, StatementAttribute::ParamsProcessedPtr, processed.cast(), 0)
-            })?;
+        if rows > 1 || self.paramset > 1 {
+            self.set_paramset(rows)?;
         }
         for at in 0..self.parameters.len() {
             let Bound { buffer, direction, sql_type, size, digits } = &mut self.parameters[at];
@@ -590,6 +575,45 @@ impl Statement {
             self.check(code)?;
         }
         Ok(())
+    }
+
+    /// How many rows of parameters there are, and where the driver tells of each; of a single row it tells nothing.
+    fn set_paramset(&mut self, rows: usize) -> Outcome<()> {
+        let statuses = if rows > 1 { vec![UNTOUCHED; rows] } else { Vec::new() };
+        let before = std::mem::replace(&mut self.statuses, statuses);
+        let (pointer, processed): (Pointer, Pointer) = match rows {
+            0 | 1 => (null_mut(), null_mut()),
+            _ => (self.statuses.as_mut_ptr().cast(), (&raw mut *self.processed).cast()),
+        };
+        // SAFETY: vector and box are owned by the statement and do not move; the vector that the driver knew lives until
+        // it knows the new one.
+        let told = unsafe { SQLSetStmtAttrW(self.handle, StatementAttribute::ParamStatusPtr, pointer, 0) };
+        if !good(told) {
+            // The driver may still write into what it knows.
+            std::mem::forget(before);
+            return self.check(told).map(drop);
+        }
+        // SAFETY: as above.
+        self.check(unsafe { SQLSetStmtAttrW(self.handle, StatementAttribute::ParamsProcessedPtr, processed, 0) })?;
+        self.set(StatementAttribute::ParamsetSize, rows.max(1))?;
+        self.paramset = rows.max(1);
+        Ok(())
+    }
+
+    /// Before rows of parameters are run: nothing was said of any.
+    pub(super) fn forget_statuses(&mut self) {
+        self.statuses.fill(UNTOUCHED);
+        *self.processed = 0;
+    }
+
+    /// What the driver says of each row of parameters.
+    pub(super) fn statuses(&self) -> &[u16] {
+        &self.statuses
+    }
+
+    /// How many rows of parameters the driver says that it went through.
+    pub(super) fn processed(&self) -> usize {
+        *self.processed
     }
 
     /// The parameters as they are after the statement ran.

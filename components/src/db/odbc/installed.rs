@@ -1,61 +1,179 @@
-//! The ODBC drivers that are listed in odbcinst.ini.
+//! The ODBC drivers and data sources of this machine: those of odbcinst.ini and odbc.ini, on Windows those that the
+//! system's driver manager lists.
 
+use super::super::connection_string::Pairs;
 use super::super::dialect::{Dialect, Family};
-use std::path::Path;
+use super::ini::{self, Files};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Names and libraries, as the driver manager lists them.
-fn drivers() -> &'static [(String, String)] {
-    static DRIVERS: OnceLock<Vec<(String, String)>> = OnceLock::new();
-    DRIVERS.get_or_init(|| {
-        let drivers = odbc_api::environment().and_then(|environment| environment.drivers());
-        let library = |attributes: &std::collections::HashMap<String, String>| {
-            let found = attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case("Driver"));
-            found.map(|(_, library)| library.clone()).unwrap_or_default()
-        };
-        let pair = |d: odbc_api::DriverInfo| (d.description, library(&d.attributes));
-        drivers.map(|list| list.into_iter().map(pair).collect()).unwrap_or_default()
-    })
+/// A driver, as it is listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Listed {
+    name: String,
+    /// Its library, with a path or without; "" where the system's driver manager finds it.
+    library: String,
+    /// The file that lists it.
+    file: PathBuf,
 }
 
-/// Their names.
-pub(in crate::db) fn names() -> impl Iterator<Item = &'static str> {
-    drivers().iter().map(|(name, _)| name.as_str())
+/// What is listed.
+#[derive(Clone, Debug, Default)]
+struct Installed {
+    drivers: Vec<Listed>,
+    sources: Vec<(String, Pairs)>,
+    files: Vec<PathBuf>,
 }
 
-/// Folders in which systems keep the libraries of drivers, where odbcinst.ini gives no path.
-const FOLDERS: [&str; 9] = [
-    "/usr/lib/x86_64-linux-gnu/odbc",
-    "/usr/lib/aarch64-linux-gnu/odbc",
+/// Folders in which systems keep the libraries of drivers, where odbcinst.ini gives no path. A star stands for any name,
+/// Debian's of machines above all (`x86_64-linux-gnu`).
+const FOLDERS: [&str; 10] = [
+    "/usr/lib/*/odbc",
     "/usr/lib/odbc",
-    "/usr/lib64",
     "/usr/lib64/odbc",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib/*",
+    "/usr/lib",
+    "/usr/local/lib/odbc",
     "/usr/local/lib",
     "/opt/homebrew/lib",
+    "/opt/local/lib",
 ];
 
-/// The library of the driver of that name, with its path: the driver manager inside this program knows no folders but the
-/// linker's.
-pub(in crate::db) fn library(name: &str) -> Option<String> {
-    let name = bare(name);
-    let (_, library) = drivers().iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-    if library.contains('/') {
-        return Some(library.clone());
+impl Installed {
+    fn read(environment: &dyn Fn(&str) -> Option<String>) -> Installed {
+        if cfg!(windows) {
+            // Data sources are left to the system's driver manager.
+            let drivers = odbc_api::environment().and_then(|environment| environment.drivers()).unwrap_or_default();
+            let listed =
+                |d: odbc_api::DriverInfo| Listed { name: d.description, library: String::new(), file: PathBuf::new() };
+            return Installed { drivers: drivers.into_iter().map(listed).collect(), ..Installed::default() };
+        }
+        let files = Files::of(environment);
+        let driver = |(name, pairs, file): (String, Vec<(String, String)>, PathBuf)| {
+            let library = ini::value(&pairs, "Driver64").or_else(|| ini::value(&pairs, "Driver"))?.to_owned();
+            Some(Listed { name, library, file })
+        };
+        let source = |(name, given, _): (String, Vec<(String, String)>, PathBuf)| {
+            let mut pairs = Pairs::default();
+            for (key, value) in given.into_iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
+                pairs.set(&key, value);
+            }
+            // Sections about the driver manager itself, and lists of the others, name no driver.
+            pairs.filled(&["Driver"]).is_some().then_some((name, pairs))
+        };
+        Installed {
+            drivers: ini::read(&files.drivers).into_iter().filter_map(driver).collect(),
+            sources: ini::read(&files.sources).into_iter().filter_map(source).collect(),
+            files: files.drivers.into_iter().chain(files.sources).collect(),
+        }
     }
-    let path = FOLDERS.iter().map(|folder| Path::new(folder).join(library)).find(|path| path.exists());
-    path.map(|path| path.to_string_lossy().into_owned())
+
+    fn driver(&self, name: &str) -> Option<&Listed> {
+        let name = bare(name);
+        self.drivers.iter().find(|known| known.name.eq_ignore_ascii_case(name))
+    }
+
+    fn library(&self, name: &str) -> Library {
+        let listed = match self.driver(name) {
+            Some(listed) => listed.clone(),
+            // A library itself, perhaps without its folder.
+            None if !cfg!(windows) && bare(name).contains(".so") || bare(name).ends_with(".dylib") => {
+                Listed { name: bare(name).to_owned(), library: bare(name).to_owned(), file: PathBuf::new() }
+            }
+            None => return Library::Unlisted,
+        };
+        if listed.library.is_empty() {
+            return Library::Unlisted;
+        }
+        let found = match listed.library.contains('/') {
+            true => Some(PathBuf::from(&listed.library)).filter(|path| path.exists()),
+            false => folders().into_iter().map(|folder| folder.join(&listed.library)).find(|path| path.exists()),
+        };
+        match found {
+            Some(path) => Library::There(path.to_string_lossy().into_owned()),
+            None => Library::Missing(match listed.file.as_os_str().is_empty() {
+                true => format!("the ODBC driver {} is not there", listed.library),
+                false => format!(
+                    "the ODBC driver \"{}\" is listed in {}, but its library {} is not there: install it again",
+                    listed.name,
+                    listed.file.display(),
+                    listed.library
+                ),
+            }),
+        }
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for folder in FOLDERS {
+        match folder.split_once('*') {
+            None => folders.push(PathBuf::from(folder)),
+            Some((before, after)) => {
+                let below = std::fs::read_dir(before).into_iter().flatten().flatten();
+                // Only machines' names hold hyphens; other folders of /usr/lib are none of ours.
+                let machines = below.filter(|entry| entry.file_name().to_string_lossy().contains("-linux-"));
+                folders.extend(machines.map(|entry| entry.path().join(after.trim_start_matches('/'))));
+            }
+        }
+    }
+    folders
+}
+
+/// Where the library of a driver is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::db) enum Library {
+    /// There, with its path.
+    There(String),
+    /// It is listed, and not there: why.
+    Missing(String),
+    /// Nobody here knows; the driver manager may.
+    Unlisted,
+}
+
+fn installed() -> &'static Installed {
+    static INSTALLED: OnceLock<Installed> = OnceLock::new();
+    INSTALLED.get_or_init(|| Installed::read(&|name| std::env::var(name).ok()))
+}
+
+/// The names of the drivers.
+pub(in crate::db) fn names() -> impl Iterator<Item = &'static str> {
+    installed().drivers.iter().map(|listed| listed.name.as_str())
+}
+
+/// The library of the driver of that name, with its path.
+pub(in crate::db) fn library(name: &str) -> Library {
+    installed().library(name)
+}
+
+/// What odbc.ini says of a data source.
+pub(in crate::db) fn source(name: &str) -> Option<&'static Pairs> {
+    installed().sources.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, pairs)| pairs)
+}
+
+/// The names of the data sources.
+pub(in crate::db) fn sources() -> impl Iterator<Item = &'static str> {
+    installed().sources.iter().map(|(name, _)| name.as_str())
+}
+
+/// The files that were looked into and are there.
+pub(in crate::db) fn files() -> Vec<String> {
+    installed().files.iter().filter(|f| f.exists()).map(|f| f.display().to_string()).collect()
 }
 
 fn bare(name: &str) -> &str {
     name.trim().trim_start_matches('{').trim_end_matches('}')
 }
 
+/// Whether a text is the path of a library, and not a driver's name.
+pub(in crate::db) fn is_path(name: &str) -> bool {
+    Path::new(bare(name)).is_absolute()
+}
+
 /// Whether there is a driver of that name; a name in braces is the same.
 pub(in crate::db) fn has(name: &str) -> bool {
-    let name = bare(name);
-    names().any(|known| known.eq_ignore_ascii_case(name))
+    installed().driver(name).is_some()
 }
 
 /// The first driver whose name contains `part` (in lower case).
@@ -90,5 +208,38 @@ mod tests {
         let mut names = ["PostgreSQL Unicode", "PostgreSQL ANSI"];
         names.sort_by_key(|n| rank(n));
         assert_eq!(names[1], "PostgreSQL Unicode");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_files_of_a_folder_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        std::fs::write(place("liba.so"), "").unwrap();
+        let drivers =
+            format!("[A]\nDriver={}\n[B]\nDriver=/nowhere/libb.so\n[Odd]\nSetup=x\n", place("liba.so").display());
+        std::fs::write(place("odbcinst.ini"), drivers).unwrap();
+        std::fs::write(place("odbc.ini"), "[ODBC Data Sources]\nStage=A\n[Stage]\nDriver=A\nServer=db\nPassword=pw\n")
+            .unwrap();
+        std::fs::write(place("own.ini"), "[stage2]\nDriver=B\n[STAGE]\nDriver=A\nServer=own\n").unwrap();
+        let read = |own: bool| {
+            Installed::read(&|name| match name {
+                "ODBCSYSINI" => Some(folder.path().to_string_lossy().into_owned()),
+                "ODBCINI" if own => Some(place("own.ini").to_string_lossy().into_owned()),
+                _ => None,
+            })
+        };
+        let system = read(false);
+        assert_eq!(system.drivers.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(system.library("{a}"), Library::There(place("liba.so").to_string_lossy().into_owned()));
+        let Library::Missing(why) = system.library("B") else { panic!("B is there") };
+        assert!(why.contains("/nowhere/libb.so") && why.contains("odbcinst.ini"), "{why}");
+        assert_eq!(system.library("C"), Library::Unlisted);
+        assert!(matches!(system.library("libnowhere.so"), Library::Missing(_)));
+        assert_eq!(system.sources.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(), ["Stage"]);
+        // The user's own come before the system's.
+        let own = read(true);
+        let stage = own.sources.iter().find(|(n, _)| n.eq_ignore_ascii_case("stage")).unwrap();
+        assert_eq!((own.sources.len(), stage.1.get(&["Server"])), (2, Some("own")));
     }
 }

@@ -1,9 +1,14 @@
 //! Databases behind ODBC: what is installed on this machine, by the driver manager that this program carries.
 //!
-//! `ffi` holds handles and memory, `types` the forms of values, `reader` fetches blocks of rows, `writer` binds parameters.
+//! `ffi` holds handles and memory, `types` the forms of values, `reader` fetches blocks of rows, `writer` runs a statement
+//! once, `batches` runs it for many rows; `habits` says what each driver is good at.
 
+mod batches;
 mod ffi;
+mod habits;
+mod ini;
 pub(super) mod installed;
+mod kinds;
 mod reader;
 mod types;
 mod writer;
@@ -20,6 +25,8 @@ use super::session::{
 use super::table_name::TableName;
 use dtsx_engine::types::DataType;
 use ffi::{Connection, Statement, Working};
+use habits::Habits;
+use installed::Library;
 use odbc_sys::InfoType;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,8 +43,10 @@ impl Driver for OdbcDriver {
         let environment = ffi::environment()?;
         // The driver by its library, where odbcinst.ini does not say in which folder that is.
         let mut pairs = Pairs::parse(target.address.reveal());
-        if let Some(library) = pairs.get(&["Driver"]).and_then(installed::library) {
-            pairs.set_in_place("Driver", library);
+        match pairs.get(&["Driver"]).map(installed::library) {
+            Some(Library::There(path)) => pairs.set_in_place("Driver", path),
+            Some(Library::Missing(why)) => return Err(DbError::new(ErrorKind::NoDriver, why)),
+            Some(Library::Unlisted) | None => {}
         }
         let string = &pairs.odbc();
         let connection = Connection::open(environment, string, &target.secrets, target.connect_timeout)?;
@@ -53,8 +62,12 @@ impl Driver for OdbcDriver {
         {
             dialect.quotes = (quote, quote);
         }
+        let driver = connection.info_text(InfoType::DriverName).unwrap_or_default();
+        let habits = Habits::of(&driver, family, connection.info_number(InfoType::ParamArrayRowCounts));
         Ok(Box::new(OdbcSession {
             connection,
+            habits,
+            engine: None,
             working: Working::default(),
             dialect,
             in_transaction: false,
@@ -68,6 +81,9 @@ struct OdbcSession {
     connection: Arc<Connection>,
     working: Working,
     dialect: Dialect,
+    habits: Habits,
+    /// The table that was last asked for its engine (MySQL), and whether that undoes statements that fail.
+    engine: Option<(String, bool)>,
     in_transaction: bool,
     cancelled: Arc<AtomicBool>,
     /// The statement that was prepared last, and its text: statements that run once for each row are prepared once.
@@ -134,7 +150,7 @@ impl Session for OdbcSession {
 
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         let mut statement = self.statement(options)?;
-        let done = writer::execute(&mut statement, sql, params);
+        let done = writer::execute(&mut statement, sql, params, self.habits.text);
         self.told(done)
     }
 
@@ -145,7 +161,7 @@ impl Session for OdbcSession {
         types: &[DataType],
         options: &StatementOptions,
     ) -> Outcome<Vec<RowFailure>> {
-        let done = writer::execute_rows(self, sql, rows, types, options);
+        let done = batches::execute_rows(self, sql, rows, types, options);
         self.told(done)
     }
 
@@ -156,11 +172,11 @@ impl Session for OdbcSession {
         options: &StatementOptions,
     ) -> Outcome<Box<dyn Cursor + 's>> {
         let mut statement = self.statement(options)?;
-        let run = writer::run(&mut statement, sql, params);
+        let run = writer::run(&mut statement, sql, params, self.habits.text);
         self.told(run)?;
         // Some servers end an interrupted statement as if it had come to its end.
         self.alive()?;
-        let cursor = reader::OdbcCursor::open(statement, params, options, self.cancelled.clone());
+        let cursor = reader::OdbcCursor::open(statement, params, options, self.habits, self.cancelled.clone());
         Ok(Box::new(self.told(cursor)?))
     }
 
@@ -183,7 +199,7 @@ impl Session for OdbcSession {
         options: &LoadOptions,
     ) -> Outcome<Box<dyn Loader + 's>> {
         self.alive()?;
-        Ok(Box::new(writer::OdbcLoader::open(self, table, columns, options)))
+        Ok(Box::new(batches::OdbcLoader::open(self, table, columns, options)?))
     }
 
     fn isolates_rows(&self) -> bool {

@@ -4,6 +4,7 @@
 //! give theirs back, so that reading needs two or three of them, however long the result is.
 
 use super::ffi::{Buffer, Statement};
+use super::habits::Habits;
 use super::told;
 use super::types::{self, Form, Slot};
 use crate::db::error::{DbError, ErrorKind, Outcome};
@@ -34,6 +35,7 @@ pub(super) struct OdbcCursor {
     spare: Spare,
     done: bool,
     cancelled: Arc<AtomicBool>,
+    habits: Habits,
     params: Vec<Param>,
 }
 
@@ -64,6 +66,7 @@ impl OdbcCursor {
         mut statement: Statement,
         params: &[Param],
         options: &StatementOptions,
+        habits: Habits,
         cancelled: Arc<AtomicBool>,
     ) -> Outcome<OdbcCursor> {
         while statement.width()? == 0 {
@@ -82,6 +85,7 @@ impl OdbcCursor {
             spare: Spare::default(),
             done: false,
             cancelled,
+            habits,
             params: params.to_vec(),
         };
         cursor.prepare()?;
@@ -220,7 +224,7 @@ impl Cursor for OdbcCursor {
     fn finish(mut self: Box<Self>) -> Outcome<Executed> {
         // Output parameters come after the last result.
         while self.statement.more_results()? {}
-        let outputs = super::writer::outputs(&self.statement, &self.params)?;
+        let outputs = super::writer::outputs(&self.statement, &self.params, self.habits.text)?;
         Ok(Executed { rows: self.statement.row_count(), outputs })
     }
 }
@@ -256,7 +260,7 @@ impl RowBlock for Block {
 fn cut(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<()> {
     let room = match slot.form {
         Form::Text => buffer.width - 2,
-        Form::Ascii => buffer.width - 1,
+        Form::Utf8 | Form::Ascii => buffer.width - 1,
         Form::Binary => buffer.width,
         _ => return Ok(()),
     };

@@ -1,6 +1,7 @@
 //! SQL types of ODBC as types of SSIS, and the C forms in which values are bound.
 
 use super::ffi::{Bound, Buffer, Described};
+use super::habits::Text;
 use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use arrow::array::*;
@@ -29,6 +30,8 @@ pub(super) enum Form {
     Guid,
     /// UTF-16.
     Text,
+    /// UTF-8.
+    Utf8,
     /// Bytes.
     Binary,
     /// A number, a time or a GUID as ASCII text.
@@ -76,7 +79,7 @@ impl Form {
             Form::Guid => CDataType::Guid,
             Form::Text => CDataType::WChar,
             Form::Binary => CDataType::Binary,
-            Form::Ascii => CDataType::Char,
+            Form::Utf8 | Form::Ascii => CDataType::Char,
         }
     }
 
@@ -88,7 +91,7 @@ impl Form {
             Form::I8 | Form::U8 | Form::F8 => 8,
             Form::Date | Form::Time => 6,
             Form::Timestamp | Form::Guid => 16,
-            Form::Text | Form::Binary | Form::Ascii => 0,
+            Form::Text | Form::Utf8 | Form::Binary | Form::Ascii => 0,
         }
     }
 }
@@ -264,6 +267,23 @@ pub(super) fn decode(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<Array
             }
             Arc::new(out.finish())
         }
+        Form::Utf8 => {
+            let bytes = buffer.bytes();
+            let mut out = StringViewBuilder::with_capacity(rows);
+            for row in 0..rows {
+                if is_null(buffer, row) {
+                    out.append_null();
+                    continue;
+                }
+                let length = (buffer.indicators[row].max(0) as usize).min(buffer.width.saturating_sub(1));
+                let value = &bytes[row * buffer.width..row * buffer.width + length];
+                match simdutf8::basic::from_utf8(value) {
+                    Ok(text) => out.append_value(text),
+                    Err(_) => out.append_value(String::from_utf8_lossy(value)),
+                }
+            }
+            Arc::new(out.finish())
+        }
         Form::Binary => {
             let bytes = buffer.bytes();
             let mut out = BinaryViewBuilder::with_capacity(rows);
@@ -372,11 +392,24 @@ fn text_order(bytes: &[u8]) -> [u8; 16] {
     out
 }
 
+/// Whether values of a type are of different lengths.
+pub(super) fn varies(data_type: &DataType) -> bool {
+    use DataType as T;
+    matches!(
+        data_type,
+        T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText | T::Bytes { .. } | T::Image | T::Null
+    )
+}
+
 /// How values of a type are bound as parameters; `longest` is that of the values in hand, in UTF-16 units or bytes.
-pub(super) fn parameter(data_type: DataType, longest: usize) -> (Slot, SqlDataType, usize, i16) {
+pub(super) fn parameter(data_type: DataType, longest: usize, text: Text) -> (Slot, SqlDataType, usize, i16) {
     use DataType as T;
     let wide = |units: usize| {
         let units = units.max(1);
+        if text == Text::Utf8 {
+            let sql = if units > LONGEST { SqlDataType::EXT_LONG_VARCHAR } else { SqlDataType::VARCHAR };
+            return (Slot { form: Form::Utf8, width: units + 1, data_type, long: false }, sql, units, 0);
+        }
         let sql = if units > LONGEST / 2 { SqlDataType::EXT_W_LONG_VARCHAR } else { SqlDataType::EXT_W_VARCHAR };
         (Slot { form: Form::Text, width: (units + 1) * 2, data_type, long: false }, sql, units, 0)
     };
@@ -414,16 +447,22 @@ pub(super) fn parameter(data_type: DataType, longest: usize) -> (Slot, SqlDataTy
 }
 
 /// A parameter with room for `rows` values of at most `longest`.
-pub(super) fn bound(data_type: DataType, longest: usize, rows: usize, direction: ParamType) -> (Bound, Slot) {
-    let (slot, sql_type, size, digits) = parameter(data_type, longest);
+pub(super) fn bound(
+    data_type: DataType,
+    longest: usize,
+    rows: usize,
+    direction: ParamType,
+    text: Text,
+) -> (Bound, Slot) {
+    let (slot, sql_type, size, digits) = parameter(data_type, longest, text);
     let buffer = Buffer::new(slot.form.c_type(), slot.width, rows);
     (Bound { buffer, direction, sql_type, size, digits }, slot)
 }
 
 /// How long a value is, in the unit of [`parameter`].
-pub(super) fn length(cell: &Cell<'_>) -> usize {
+pub(super) fn length(cell: &Cell<'_>, text: Text) -> usize {
     match cell {
-        Cell::Text(text) if text.is_ascii() => text.len(),
+        Cell::Text(value) if text == Text::Utf8 || value.is_ascii() => value.len(),
         Cell::Text(text) => text.encode_utf16().count(),
         Cell::Bytes(bytes) => bytes.len(),
         _ => 0,
@@ -474,6 +513,8 @@ pub(super) fn write(slot: &Slot, buffer: &mut Buffer, row: usize, cell: &Cell<'_
         }
         (Form::Ascii, Cell::UInt(v)) => write_bytes(buffer, row, v.to_string().as_bytes()),
         (Form::Text, Cell::Text(text)) => write_units(buffer, row, text),
+        (Form::Utf8, Cell::Text(text)) => write_bytes(buffer, row, text.as_bytes()),
+        (Form::Utf8, other) => write_bytes(buffer, row, cells::iso_text(other).unwrap_or_default().as_bytes()),
         (_, other) => write_units(buffer, row, &cells::iso_text(other).unwrap_or_default()),
     }
 }
