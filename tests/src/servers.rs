@@ -1,12 +1,15 @@
 //! Database servers for tests: a private PostgreSQL and MariaDB, in a folder of their own.
 //!
 //! The first test that asks for one starts it, in whatever process that is; others find it running. Whoever uses a server
-//! holds a shared lock on a file for as long as its process lives, and a watchman beside the server takes it down soon
-//! after nobody holds that lock any more: whatever way the tests ended, killed ones included.
+//! holds a shared lock on a file for as long as its process lives, and a watchman beside the server takes it down, and its
+//! folder away, soon after nobody holds that lock any more: whatever way the tests ended, killed ones included.
+//!
+//! A test that kills or stops a server has one of its own ([`of_its_own`]), with the same watchman.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +41,13 @@ pub struct Server {
     _in_use: File,
 }
 
+/// Whether what was committed has to outlive the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Durability {
+    Careless,
+    Careful,
+}
+
 /// A database on a server, made for one test.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -60,7 +70,7 @@ pub fn mariadb() -> Option<&'static Server> {
 
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn told(make: Make) -> Option<Server> {
-    match start(make) {
+    match home(make, "").and_then(|folder| start(make, &folder, Durability::Careless)) {
         Ok(server) => Some(server),
         Err(reason) => {
             eprintln!("skipped: no {make:?} server: {reason}");
@@ -69,7 +79,73 @@ fn told(make: Make) -> Option<Server> {
     }
 }
 
+/// A server for one test, which may kill it. It keeps what was committed. None: it cannot be had here, and why was said.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub fn of_its_own(make: Make) -> Option<&'static Server> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let label = format!("-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    match home(make, &label).and_then(|folder| start(make, &folder, Durability::Careful)) {
+        // It is taken down when this process ends.
+        Ok(server) => Some(Box::leak(Box::new(server))),
+        Err(reason) => {
+            eprintln!("skipped: no {make:?} server: {reason}");
+            None
+        }
+    }
+}
+
 impl Server {
+    /// Sends a signal (`KILL`, `STOP`, `CONT`) to every process of the server.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        let group = fs::read_to_string(self.folder.join("group")).map_err(|e| e.to_string())?;
+        let first: u32 = group.trim().parse().map_err(|_| "no process".to_owned())?;
+        // Servers put their workers into groups of their own: the tree tells which they are.
+        let parents = parents();
+        let mut all = vec![first];
+        let mut at = 0;
+        while at < all.len() {
+            let parent = all[at];
+            all.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+            at += 1;
+        }
+        let send = |id: &u32| run(Command::new("kill").args([format!("-{name}"), id.to_string()]));
+        send(&first)?;
+        // The others may have ended meanwhile.
+        all.iter().skip(1).for_each(|id| drop(send(id)));
+        if name == "KILL" {
+            let gone = || match all.iter().any(|id| runs(*id)) {
+                true => Err("it does not end".to_owned()),
+                false => Ok(()),
+            };
+            wait(gone)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after it was killed, with its data and at its port.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn again(&self) -> Result<(), String> {
+        let data = self.folder.join("data");
+        let server = match self.make {
+            Make::Postgres => {
+                // What a killed server leaves behind.
+                for name in ["postmaster.pid".to_owned(), format!(".s.PGSQL.{}.lock", self.port)] {
+                    let _ = fs::remove_file(data.join(name));
+                }
+                postmaster(&data, self.port, Durability::Careful)?
+            }
+            Make::MariaDb => mariadbd(&data, self.port, Durability::Careful)?,
+        };
+        keep(&self.folder, server)?;
+        wait(|| answer(self.make, self.port))
+            .map_err(|e| format!("{e}\n{}", fs::read_to_string(self.folder.join("log")).unwrap_or_default()))
+    }
+
     /// A new, empty database.
     ///
     /// # Errors
@@ -138,6 +214,29 @@ impl Database {
         }
     }
 
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// A client of MariaDB that logs in as somebody and stays until it is killed.
+    ///
+    /// # Panics
+    /// There is no client.
+    #[expect(clippy::expect_used, reason = "a helper of tests: what fails here is a failed test")]
+    pub fn hold(&self, user: &str) -> std::process::Child {
+        let mut client = Command::new("mariadb");
+        client.args(["--no-defaults", "-h", "127.0.0.1", "-P", &self.server.port.to_string(), "-u", user]);
+        client.args(["-e", "select sleep(100)"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = client.spawn().expect("the client of MariaDB");
+        let held = || match self.sql(&format!("select 1 from information_schema.processlist where user = '{user}'")) {
+            Ok(found) if !found.trim().is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        wait(held).expect("it logs in");
+        child
+    }
+
     /// Its address as a URL.
     pub fn url(&self) -> String {
         let (port, name) = (self.server.port, &self.name);
@@ -179,21 +278,25 @@ impl Database {
     }
 }
 
-fn start(make: Make) -> Result<Server, String> {
-    let folder = home(make)?;
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let open = |name: &str| {
-        let path = folder.join(name);
-        OpenOptions::new().create(true).append(true).open(&path).map_err(|e| format!("{}: {e}", path.display()))
+fn start(make: Make, folder: &Path, durability: Durability) -> Result<Server, String> {
+    let in_use = loop {
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let path = folder.join("in-use");
+        let file = open(&path)?;
+        file.lock_shared().map_err(|e| e.to_string())?;
+        // The watchman of the tests before may have taken the folder away meanwhile, and the file with it.
+        if fs::metadata(&path).is_ok_and(|there| file.metadata().is_ok_and(|mine| mine.ino() == there.ino())) {
+            break file;
+        }
     };
-    let in_use = open("in-use")?;
-    in_use.lock_shared().map_err(|e| e.to_string())?;
-    let starting = open("starting")?;
+    let starting = open(&folder.join("starting"))?;
     starting.lock().map_err(|e| e.to_string())?;
+    // Before anything else: whatever fails from here on, the folder goes away.
+    watchman(folder)?;
     let port = folder.join("port");
     let known = fs::read_to_string(&port).ok().and_then(|text| text.trim().parse::<u16>().ok());
     if let Some(port) = known.filter(|port| answers(*port)) {
-        return Ok(Server { make, folder, port, _in_use: in_use });
+        return Ok(Server { make, folder: folder.to_owned(), port, _in_use: in_use });
     }
     // What failed a moment ago fails again: the other tests need not wait for it.
     let failed = folder.join("failed");
@@ -203,19 +306,41 @@ fn start(make: Make) -> Result<Server, String> {
     }
     let free = free_port()?;
     let begun = match make {
-        Make::Postgres => begin_postgres(&folder, free),
-        Make::MariaDb => begin_mariadb(&folder, free),
+        Make::Postgres => begin_postgres(folder, free, durability),
+        Make::MariaDb => begin_mariadb(folder, free, durability),
     };
     if let Err(reason) = begun {
         let _ = fs::write(&failed, &reason);
         return Err(reason);
     }
     fs::write(&port, free.to_string()).map_err(|e| e.to_string())?;
-    Ok(Server { make, folder, port: free, _in_use: in_use })
+    Ok(Server { make, folder: folder.to_owned(), port: free, _in_use: in_use })
 }
 
-/// The folder of a server: one for each checkout and user, with a short path, as sockets need it.
-fn home(make: Make) -> Result<PathBuf, String> {
+fn open(path: &Path) -> Result<File, String> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Every process and its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let of = |id: u32| {
+        let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // Behind the name, which may hold anything: the state, and the parent.
+        text.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok().map(|parent| (id, parent))
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|e| e.file_name().to_string_lossy().parse().ok()).filter_map(of).collect()
+}
+
+/// Whether a process runs; one that has ended and waits for its parent does not.
+fn runs(id: u32) -> bool {
+    fs::read_to_string(format!("/proc/{id}/stat"))
+        .is_ok_and(|text| text.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
+}
+
+/// The folder of a server: one for each checkout and user (and label), with a short path, as sockets need it.
+fn home(make: Make, label: &str) -> Result<PathBuf, String> {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut bytes = crate::root().into_os_string().into_encoded_bytes();
     bytes.extend(user().as_bytes());
@@ -226,7 +351,7 @@ fn home(make: Make) -> Result<PathBuf, String> {
         Make::Postgres => "pg",
         Make::MariaDb => "my",
     };
-    Ok(PathBuf::from(format!("/tmp/dtsx-{name}-{:08x}", hash as u32)))
+    Ok(PathBuf::from(format!("/tmp/dtsx-{name}-{:08x}{label}", hash as u32)))
 }
 
 fn user() -> String {
@@ -284,30 +409,33 @@ fn data_folder(folder: &Path, owner: &str) -> Result<PathBuf, String> {
     Ok(data)
 }
 
-fn begin_postgres(folder: &Path, port: u16) -> Result<(), String> {
-    let (initdb, postgres) = (program("initdb")?, program("postgres")?);
+fn begin_postgres(folder: &Path, port: u16, durability: Durability) -> Result<(), String> {
+    let initdb = program("initdb")?;
     program("psql")?;
     let data = data_folder(folder, "postgres")?;
     run(as_user("postgres", &initdb)
         .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-D"])
         .arg(&data)
         .current_dir("/"))?;
-    let mut server = as_user("postgres", &postgres);
-    server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-    for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60"] {
-        server.args(["-c", setting]);
-    }
-    server.arg("-c").arg(format!("unix_socket_directories={}", data.display()));
-    keep(folder, server, port)?;
-    wait(|| {
-        let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-c", "select 1"]);
-        run(&mut psql)
-    })
+    keep(folder, postmaster(&data, port, durability)?)?;
+    wait(|| answer(Make::Postgres, port))
 }
 
-fn begin_mariadb(folder: &Path, port: u16) -> Result<(), String> {
-    let (install, server) = (program("mariadb-install-db")?, program("mariadbd")?);
+fn postmaster(data: &Path, port: u16, durability: Durability) -> Result<Command, String> {
+    let mut server = as_user("postgres", &program("postgres")?);
+    server.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    for setting in ["fsync=off", "full_page_writes=off", "max_connections=60"] {
+        server.args(["-c", setting]);
+    }
+    if durability == Durability::Careless {
+        server.args(["-c", "synchronous_commit=off"]);
+    }
+    server.arg("-c").arg(format!("unix_socket_directories={}", data.display()));
+    Ok(server)
+}
+
+fn begin_mariadb(folder: &Path, port: u16, durability: Durability) -> Result<(), String> {
+    let install = program("mariadb-install-db")?;
     program("mariadb")?;
     let data = data_folder(folder, "mysql")?;
     run(as_user("mysql", &install)
@@ -316,25 +444,46 @@ fn begin_mariadb(folder: &Path, port: u16) -> Result<(), String> {
         .current_dir("/"))?;
     let init = data.join("init.sql");
     // One statement a line, as the server wants it.
-    let users = "CREATE USER tester@'%';\nGRANT ALL PRIVILEGES ON *.* TO tester@'%' WITH GRANT OPTION;\n";
+    let users = "CREATE USER IF NOT EXISTS tester@'%';\nGRANT ALL PRIVILEGES ON *.* TO tester@'%' WITH GRANT OPTION;\n";
     fs::write(&init, users).map_err(|e| e.to_string())?;
     run(Command::new("chmod").args(["644", &init.to_string_lossy()]))?;
-    let mut command = as_user("mysql", &server);
-    command.arg("--no-defaults").arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
-    command.arg(format!("--socket={}", data.join("s").display())).arg(format!("--init-file={}", init.display()));
-    command.args(["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=64M"]);
-    command.args(["--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve", "--local-infile=1"]);
-    keep(folder, command, port)?;
-    wait(|| {
-        let mut client = Command::new("mariadb");
-        client.args(["--no-defaults", "-h", "127.0.0.1", "-P", &port.to_string(), "-u", "tester", "-e", "select 1"]);
-        run(&mut client)
-    })
+    keep(folder, mariadbd(&data, port, durability)?)?;
+    wait(|| answer(Make::MariaDb, port))
 }
 
-/// Starts the server, and the watchman that ends it.
-fn keep(folder: &Path, mut server: Command, port: u16) -> Result<(), String> {
-    let log = File::create(folder.join("log")).map_err(|e| e.to_string())?;
+fn mariadbd(data: &Path, port: u16, durability: Durability) -> Result<Command, String> {
+    let mut command = as_user("mysql", &program("mariadbd")?);
+    command.arg("--no-defaults").arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
+    command.arg(format!("--socket={}", data.join("s").display()));
+    command.arg(format!("--init-file={}", data.join("init.sql").display()));
+    command.args(["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=64M"]);
+    let flush = if durability == Durability::Careful { 2 } else { 0 };
+    command.arg(format!("--innodb-flush-log-at-trx-commit={flush}"));
+    command.args(["--skip-name-resolve", "--local-infile=1"]);
+    Ok(command)
+}
+
+/// Asks a server for a sign of life.
+fn answer(make: Make, port: u16) -> Result<(), String> {
+    let port = port.to_string();
+    let mut client = match make {
+        Make::Postgres => {
+            let mut psql = Command::new("psql");
+            psql.args(["-X", "-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", "select 1"]);
+            psql
+        }
+        Make::MariaDb => {
+            let mut client = Command::new("mariadb");
+            client.args(["--no-defaults", "-h", "127.0.0.1", "-P", &port, "-u", "tester", "-e", "select 1"]);
+            client
+        }
+    };
+    run(&mut client)
+}
+
+/// Starts the server in a process group of its own, whose number is that of its first process.
+fn keep(folder: &Path, mut server: Command) -> Result<(), String> {
+    let log = open(&folder.join("log"))?;
     let errors = log.try_clone().map_err(|e| e.to_string())?;
     let child = server
         .current_dir("/")
@@ -344,27 +493,47 @@ fn keep(folder: &Path, mut server: Command, port: u16) -> Result<(), String> {
         .stderr(errors)
         .spawn()
         .map_err(|e| format!("{server:?}: {e}"))?;
-    // The server is in a process group of its own, whose number is that of its first process.
+    fs::write(folder.join("group"), child.id().to_string()).map_err(|e| e.to_string())?;
+    // Whoever started it has to notice when it ends.
+    std::thread::spawn(move || {
+        let mut child = child;
+        child.wait()
+    });
+    Ok(())
+}
+
+/// Starts the watchman of a folder, unless it has one: when nobody uses the server any more, it takes down what runs and
+/// removes the folder.
+fn watchman(folder: &Path) -> Result<(), String> {
+    let mark = folder.join("watchman");
+    let known = fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    if known.is_some_and(runs) {
+        return Ok(());
+    }
     let script = format!(
-        "cd {folder} || exit; while sleep 3; do
-           exec 9<in-use
-           if flock -n -x 9; then
-             rm -f port; kill -TERM -{group}; n=0
-             while kill -0 -{group} && [ $n -lt 40 ]; do sleep 0.25; n=$((n+1)); done
-             kill -KILL -{group}; rm -rf data; exit
-           fi
-           kill -0 -{group} || exit
-         done",
+        "cd {folder} || exit; exec 9<in-use
+         while ! flock -n -x 9; do sleep 1; done
+         g=$(cat group 2>/dev/null)
+         stat() {{ {{ read -r l <$1; }} 2>/dev/null || return 1; set -- ${{l##*) }}; parent=$2; in=$3; id=${{l%% *}}; }}
+         if [ -n \"$g\" ]; then
+           all=' '
+           for s in /proc/[0-9]*/stat; do stat $s && [ $in = $g ] && all=\"$all$id \"; done
+           for s in /proc/[0-9]*/stat; do stat $s && case \"$all\" in *\" $parent \"*) all=\"$all$id \";; esac; done
+           kill -CONT $all; kill -TERM -$g; n=0
+           while kill -0 -$g && [ $n -lt 40 ]; do sleep 0.25; n=$((n+1)); done
+           kill -KILL -$g $all
+         fi
+         cd / && rm -rf {folder}",
         folder = folder.display(),
-        group = child.id(),
     );
     let watchman = Command::new("setsid")
-        .args(["sh", "-c", &script, &format!("dtsx-test-server-{port}")])
+        .args(["sh", "-c", &script, "dtsx-test-server"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    watchman.map(drop).map_err(|e| format!("setsid: {e}"))
+    let watchman = watchman.map_err(|e| format!("setsid: {e}"))?;
+    fs::write(mark, watchman.id().to_string()).map_err(|e| e.to_string())
 }
 
 fn wait(mut ready: impl FnMut() -> Result<(), String>) -> Result<(), String> {

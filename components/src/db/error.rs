@@ -70,6 +70,17 @@ impl DbError {
         DbError::new(ErrorKind::Unsupported, message)
     }
 
+    /// The same with the connection manager's name, where the connection itself is what fails.
+    #[must_use]
+    pub fn of_connection(self, name: &str) -> DbError {
+        match self.kind {
+            ErrorKind::Lost | ErrorKind::Timeout => {
+                DbError { message: format!("connection manager \"{name}\": {}", self.message), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The HRESULT that an OLE DB provider would give.
     pub fn hresult(&self) -> u32 {
         match self.kind {

@@ -6,4 +6,5 @@
 
 mod bad_rows;
 mod drivers;
+mod killed;
 mod stage;

@@ -25,7 +25,7 @@ pub struct Stage {
     /// The connection string.
     pub string: String,
     pub server: Option<servers::Database>,
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Stage {

@@ -237,6 +237,6 @@ impl Session for PostgresSession {
     fn reset(&mut self) -> bool {
         self.prepared = None;
         self.timeout = None;
-        self.simple("DISCARD ALL").is_ok()
+        self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None)).is_ok()
     }
 }

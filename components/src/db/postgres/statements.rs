@@ -163,6 +163,7 @@ impl PostgresSession {
         }
         let millis = timeout.map_or(0, |t| t.as_millis());
         self.simple(&format!("SET statement_timeout = {millis}"))?;
+        self.wire.set_timeout(timeout)?;
         self.timeout = timeout;
         Ok(())
     }

@@ -7,7 +7,7 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How long connecting may take where nothing else is said.
 const CONNECT: Duration = Duration::from_secs(15);
+/// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
+/// unless it does not answer any more.
+const GRACE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
 
@@ -58,6 +61,14 @@ impl Socket {
             Socket::Tcp(stream) => stream.set_read_timeout(timeout),
             Socket::Unix(stream) => stream.set_read_timeout(timeout),
         }
+    }
+
+    fn shut_down(&self) {
+        // It may be gone already.
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
     }
 }
 
@@ -238,7 +249,19 @@ impl Wire {
         sent.map_err(|e| self.lost(&e))
     }
 
-    fn lost(&self, error: &io::Error) -> DbError {
+    /// How long a statement may take.
+    pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
+        self.socket.set_timeout(timeout.map(|t| t + GRACE)).map_err(|e| broken(&e))
+    }
+
+    fn lost(&mut self, error: &io::Error) -> DbError {
+        // Whoever asks again is not to wait again.
+        self.socket.shut_down();
+        let silent = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        if silent && !self.interrupter.cancelled.load(Ordering::Relaxed) {
+            let message = "the server does not answer within the timeout of the statement";
+            return DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Timeout, message) };
+        }
         let kind = match self.interrupter.cancelled.load(Ordering::Relaxed) {
             true => ErrorKind::Cancelled,
             false => ErrorKind::Lost,

@@ -37,6 +37,7 @@ impl Words {
     /// A failure of the database that is no row's.
     pub(super) fn failure(self, plan: &Plan, error: DbError) -> Error {
         let no_table = error.kind == ErrorKind::NoTable;
+        let error = error.of_connection(plan.database.as_ref().map_or("", |d| d.name()));
         let told = match self {
             Words::OleDb { .. } | Words::SqlServer => error.into_oledb_error(),
             Words::AdoNet => {

@@ -28,15 +28,6 @@ pub(crate) struct ReferenceQuery {
     pub locale: u32,
 }
 
-/// A failure of the database while `code` says what was being done.
-fn failed(code: Code, error: DbError) -> Error {
-    if error.kind == ErrorKind::Cancelled {
-        return Error::cancelled();
-    }
-    let told = error.into_oledb_error();
-    Error::new(told.owner(), code, format!("{} {}", code.message(&[]), told.message()))
-}
-
 /// How the needed columns come: place in the cursor, type there.
 pub(crate) type Delivered = Vec<(usize, DataType)>;
 
@@ -52,6 +43,15 @@ impl ReferenceQuery {
         ReferenceQuery { database, spec, command, options, fail_duplicates: false, locale }
     }
 
+    /// A failure of the database while `code` says what was being done.
+    fn failed(&self, code: Code, error: DbError) -> Error {
+        if error.kind == ErrorKind::Cancelled {
+            return Error::cancelled();
+        }
+        let told = error.of_connection(self.database.as_ref().map_or("", |d| d.name())).into_oledb_error();
+        Error::new(told.owner(), code, format!("{} {}", code.message(&[]), told.message()))
+    }
+
     /// What the rows are.
     pub(crate) fn spec(&self) -> &ReferenceSpec {
         &self.spec
@@ -65,11 +65,11 @@ impl ReferenceQuery {
         let mut session = self.lease()?;
         let sql = session.dialect().translate(&self.command).into_owned();
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETIROWSET;
-        let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| failed(query, e))?;
+        let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| self.failed(query, e))?;
         let delivered = self.deliver(cursor.as_mut())?;
         let fetch = codes::DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER;
         let mut blocks = Vec::new();
-        while let Some(block) = cursor.next_block().map_err(|e| failed(fetch, e))? {
+        while let Some(block) = cursor.next_block().map_err(|e| self.failed(fetch, e))? {
             services.cancel.check()?;
             blocks.push(self.columns(block, &delivered)?);
         }
@@ -94,7 +94,7 @@ impl ReferenceQuery {
         let mut session = self.lease()?;
         let sql = session.dialect().translate(&self.command).into_owned();
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETIROWSET;
-        let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| failed(query, e))?;
+        let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| self.failed(query, e))?;
         let delivered = self.deliver(cursor.as_mut())?;
         let builder = Builder::new(self.spec.clone(), &cx.services);
         self.fill(cursor.as_mut(), &delivered, &builder, &cx.services)?;
@@ -118,7 +118,7 @@ impl ReferenceQuery {
         let taken = || failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         let fetched = services.pool.in_place_scope(|scope| -> Result<()> {
             let mut order = 0;
-            while let Some(block) = cursor.next_block().map_err(|e| failed(fetch, e))? {
+            while let Some(block) = cursor.next_block().map_err(|e| self.failed(fetch, e))? {
                 services.cancel.check()?;
                 let mut count = under_way.lock().unwrap_or_else(PoisonError::into_inner);
                 while *count >= BLOCKS {
@@ -166,7 +166,7 @@ impl ReferenceQuery {
         for (place, column) in places.iter().zip(&self.spec.columns) {
             wishes[*place].get_or_insert(column.data_type);
         }
-        cursor.wish(&wishes).map_err(|e| failed(codes::DTS_E_TXLOOKUP_OLEDBERR_CREATEBINDING, e))?;
+        cursor.wish(&wishes).map_err(|e| self.failed(codes::DTS_E_TXLOOKUP_OLEDBERR_CREATEBINDING, e))?;
         Ok(places.into_iter().map(|place| (place, cursor.columns()[place].data_type)).collect())
     }
 
@@ -176,7 +176,7 @@ impl ReferenceQuery {
     /// DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER: a value that is not of its column's type.
     pub(crate) fn columns(&self, block: Box<dyn RowBlock>, delivered: &Delivered) -> Result<Vec<ArrayRef>> {
         let code = codes::DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER;
-        let rows = block.decode().map_err(|e| failed(code, e))?;
+        let rows = block.decode().map_err(|e| self.failed(code, e))?;
         let options = CastOptions::data_flow(self.locale);
         let mut columns = Vec::with_capacity(delivered.len());
         for (column, (place, came)) in self.spec.columns.iter().zip(delivered) {
@@ -210,10 +210,10 @@ impl ReferenceQuery {
     /// What the database says, and as [`ReferenceQuery::columns`].
     pub(crate) fn first(&self, session: &mut Lease, sql: &str, params: &[Param]) -> Result<Option<Vec<ArrayRef>>> {
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETPARAMIROWSET;
-        let mut cursor = session.query(sql, params, &self.options).map_err(|e| failed(query, e))?;
+        let mut cursor = session.query(sql, params, &self.options).map_err(|e| self.failed(query, e))?;
         let delivered = self.deliver(cursor.as_mut())?;
         let row = codes::DTS_E_TXLOOKUP_OLEDBERR_GETPARAMSINGLEROW;
-        while let Some(block) = cursor.next_block().map_err(|e| failed(row, e))? {
+        while let Some(block) = cursor.next_block().map_err(|e| self.failed(row, e))? {
             if block.rows() > 0 {
                 let columns = self.columns(block, &delivered)?;
                 return Ok(Some(columns.iter().map(|c| c.slice(0, 1)).collect()));

@@ -140,6 +140,7 @@ impl Plan {
     /// A failure of the database, in the words of the kind.
     pub(super) fn failure(&self, error: DbError) -> Error {
         let no_table = error.kind == ErrorKind::NoTable;
+        let error = error.of_connection(self.database.as_ref().map_or("", |d| d.name()));
         let told = if self.ole_db { error.into_oledb_error() } else { error.into_error(None) };
         match &self.query {
             Query::Table(name) if no_table => {

@@ -146,7 +146,8 @@ impl ExecuteSqlTask {
         let params = bindings.iter().map(|b| self.param(cx, b)).collect::<Result<Vec<_>>>()?;
         let options = StatementOptions::default().with_timeout_seconds(self.timeout);
         let sql = lease.dialect().translate(sql).into_owned();
-        let failed = |error: DbError| failed(&sql, error);
+        let name = lease.database().name().to_owned();
+        let failed = |error: DbError| failed(&sql, error.of_connection(&name));
         let executed = if self.result_set == ResultSet::None || !wanted {
             lease.execute(&sql, &params, &options).map_err(failed)?
         } else {

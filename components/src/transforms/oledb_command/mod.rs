@@ -272,6 +272,13 @@ fn emit(plan: &Plan, seq: u64, part: Done, out: &mut Ports) -> Result<()> {
 /// The savepoint that a batch is run within.
 const SAVEPOINT: &str = "dtsx_command";
 
+impl Plan {
+    /// A failure of the database that is no row's.
+    fn failure(&self, error: DbError) -> Error {
+        error.of_connection(self.database.as_ref().map_or("", |d| d.name())).into_oledb_error()
+    }
+}
+
 /// The thread half.
 struct Runner {
     plan: Arc<Plan>,
@@ -283,10 +290,11 @@ struct Runner {
 impl Runner {
     /// Runs the statement for each row; tells those that failed. If a row fails the component, those before it are run.
     fn run(&mut self, rows: &Rows) -> Result<Vec<RowFailure>> {
-        let failed = |e: DbError| e.into_oledb_error();
+        let failed = |e: DbError| self.plan.failure(e);
         let fails = self.plan.out.fails();
         let mut session = self.pen.write().map_err(failed)?;
-        if fails {
+        let guarded = fails && session.savepoints_last();
+        if guarded {
             session.savepoint(SAVEPOINT).map_err(failed)?;
         }
         let rows_of = |session: &mut dyn Session, rows: &Rows| -> Outcome<Vec<RowFailure>> {
@@ -295,6 +303,16 @@ impl Runner {
             }
             session.execute_rows(&self.sql, rows, &self.plan.types, &self.plan.options)
         };
+        if fails && !guarded {
+            // Nothing can be undone: the first row that fails has to be the last one that is run.
+            for row in 0..rows.len {
+                let one = Rows::new(1, rows.columns.iter().map(|c| c.slice(row, 1)).collect());
+                if let Some(failure) = rows_of(&mut *session, &one).map_err(failed)?.into_iter().next() {
+                    return Ok(vec![RowFailure { row, ..failure }]);
+                }
+            }
+            return Ok(Vec::new());
+        }
         let failures = rows_of(&mut *session, rows);
         let failures = failures.map_err(failed)?;
         if !fails {
@@ -311,7 +329,7 @@ impl Runner {
 
     /// A row whose statement failed fails the component: what the database said is told first.
     fn failed(&self, block: &Block, failure: &RowFailure) -> Error {
-        let told = failure.error.clone().into_oledb_error();
+        let told = self.plan.failure(failure.error.clone());
         let code = row_code(&failure.error);
         self.cx.events.fire(Message {
             severity: Severity::Error,
@@ -325,7 +343,8 @@ impl Runner {
 
 impl Work<Block, Done> for Runner {
     fn take(&mut self, mut block: Block, out: &Outbox<Done>) -> Result<()> {
-        let failed = |e: DbError| e.into_oledb_error();
+        let plan = self.plan.clone();
+        let failed = |e: DbError| plan.failure(e);
         let mut rejects = std::mem::take(&mut block.rejects);
         if block.rows.len > 0 {
             let failures = self.run(&block.rows)?;
@@ -353,7 +372,7 @@ impl Work<Block, Done> for Runner {
     }
 
     fn finish(&mut self, _out: &Outbox<Done>) -> Result<()> {
-        self.pen.commit(true).map_err(DbError::into_oledb_error)?;
+        self.pen.commit(true).map_err(|e| self.plan.failure(e))?;
         self.plan.errors.report_lost(&self.cx);
         Ok(())
     }
