@@ -4,8 +4,9 @@
 //! Types are spelled as SSIS documentation does in lower case: `i4`, `wstr(50)`, `str(50)`, `numeric(18,2)`, `dbDate`.
 
 use dtsx_loader::model::{
-    Component, Connection, ConnectionManager, Disposition, Element, Executable, ExternalColumn, ExternalMetadata,
-    FlatFileColumn, Input, InputColumn, Output, OutputColumn, Path, Pipeline,
+    Component, Configuration, Connection, ConnectionManager, Disposition, Element, Executable, ExternalColumn,
+    ExternalMetadata, FlatFileColumn, Input, InputColumn, LogProvider, LoggingOptions, Output, OutputColumn, Package,
+    Path, Pipeline, SelectedLogProvider,
 };
 use std::path::Path as FilePath;
 
@@ -342,4 +343,30 @@ pub fn execute_sql(name: &str, manager: &ConnectionManager, statement: &str, res
         data.children.push(dtsx_loader::model::Node::Element(binding));
     }
     Executable::task("Microsoft.ExecuteSQLTask", name, data)
+}
+
+/// Logs every event of a package by a provider (`Microsoft.LogProviderTextFile` …) through a connection manager.
+pub fn log(package: &mut Package, kind: &str, manager: &ConnectionManager) {
+    let mut provider = LogProvider::default();
+    provider.set_creation_name(kind);
+    provider.set_name(kind);
+    let id = format!("{{00000000-0000-4000-9000-{:012X}}}", package.root.log_providers.len() + 1);
+    provider.set_dtsid(&id);
+    provider.set_config_string(manager.dtsid());
+    package.root.log_providers.push(provider);
+    let logging = package.root.logging.get_or_insert_with(LoggingOptions::default);
+    logging.set_logging_mode(1);
+    let mut selected = SelectedLogProvider::default();
+    selected.set_instance_id(&id);
+    logging.providers.push(selected);
+}
+
+/// A configuration of a package; the types are those of [`Configuration`].
+pub fn configuration(package: &mut Package, kind: i32, text: &str) {
+    let mut configuration = Configuration::default();
+    configuration.set_name(&format!("Configuration {}", package.root.configurations.len() + 1));
+    configuration.set_configuration_type(kind);
+    configuration.set_configuration_string(text);
+    package.root.configurations.push(configuration);
+    package.root.set_enable_configurations(true);
 }

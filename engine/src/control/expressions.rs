@@ -1,7 +1,7 @@
 //! Property expressions, and the expressions of constraints and loops.
 
 use super::plan::PropertyExpression;
-use crate::diag::{Code, Error, Owner, Result, codes};
+use crate::diag::{Code, Error, Owner, Result, codes, without_passwords};
 use crate::types::Value;
 use crate::variables::{Scope, value_text};
 
@@ -12,7 +12,8 @@ use crate::variables::{Scope, value_text};
 pub(super) fn property_value(expression: &PropertyExpression, scope: &Scope) -> Result<String> {
     let said = |code: Code, why: &str| {
         let text = format!("{} {why}", code.message(&[&expression.text, &expression.property]));
-        Error::new(Owner::Package, code, text.trim_end().to_owned())
+        // An expression may put a connection string together.
+        Error::new(Owner::Package, code, without_passwords(text.trim_end()))
     };
     let (_, value) =
         scope.evaluate(&expression.text).map_err(|e| said(codes::DTS_E_PROPERTYEXPRESSIONEVAL, e.message()))?;

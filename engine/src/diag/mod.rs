@@ -4,6 +4,9 @@
 //! SSIS code where there is one, and the path of the object.
 
 pub mod codes;
+mod passwords;
+
+pub use passwords::without_passwords;
 
 use std::fmt;
 use std::sync::Arc;

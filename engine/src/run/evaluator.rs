@@ -1,6 +1,6 @@
 //! Expressions outside data flows: property expressions, constraints, loops, variables.
 
-use crate::diag::{Error, Owner, Result, codes};
+use crate::diag::{Error, Owner, Result, codes, without_passwords};
 use crate::expr::{self, Environment, EvalContext, ExprError, Reference};
 use crate::types::{DataType, Value};
 use crate::variables::{Evaluator, VariableAccess, VariableType};
@@ -41,7 +41,7 @@ impl Environment for Variables<'_> {
 }
 
 fn said(error: &ExprError) -> Error {
-    Error::new(Owner::Package, error.code, error.to_string())
+    Error::new(Owner::Package, error.code, without_passwords(&error.to_string()))
 }
 
 impl Expressions {

@@ -3,7 +3,7 @@
 use super::Compiled;
 use dtsx_engine::control::plan::{EvalOp, ExecutableKind, ExecutablePlan, PackagePlan};
 use dtsx_engine::control::{self, RunRequest};
-use dtsx_engine::diag::{Diagnostic, Error, Result, Span};
+use dtsx_engine::diag::{Diagnostic, Error, Result, Span, without_passwords};
 use dtsx_engine::expr::{self, Environment, Reference};
 use dtsx_engine::flow::{ComponentSpec, FlowSpec, LineageId};
 use dtsx_engine::types::{DataType, Value};
@@ -270,7 +270,7 @@ impl Expressions<'_> {
                 object: path.to_owned(),
                 part: part.to_owned(),
                 text: text.to_owned(),
-                error: Some(error.to_string()),
+                error: Some(without_passwords(&error.to_string())),
                 types: None,
                 span,
             }),
@@ -320,7 +320,7 @@ impl Expressions<'_> {
                         None => {}
                     }
                 }
-                Err(error) => self.findings.push(finding(Some(error.to_string()), None)),
+                Err(error) => self.findings.push(finding(Some(without_passwords(&error.to_string())), None)),
             }
         };
         for column in inputs() {
