@@ -100,12 +100,13 @@ pub(crate) fn check_pair(spec: &ComponentSpec, cx: &mut BindCx<'_>, left: &Sorte
     }
 }
 
-/// Whether keys of both columns can be compared: of one type, whatever the lengths.
+/// Whether keys of both columns can be compared: of one type, whatever the lengths. Text of a code page goes with Unicode
+/// text: packages in production join the two, and it is the same text (unconfirmed: the documentation asks for matching
+/// metadata and names numbers beside text as what does not match).
 fn comparable(a: &ColumnRef, b: &ColumnRef) -> bool {
     use dtsx_engine::types::DataType;
     match (&a.data_type, &b.data_type) {
-        (DataType::Str { .. }, DataType::Str { .. })
-        | (DataType::WStr { .. }, DataType::WStr { .. })
+        (DataType::Str { .. } | DataType::WStr { .. }, DataType::Str { .. } | DataType::WStr { .. })
         | (DataType::Bytes { .. }, DataType::Bytes { .. }) => true,
         (DataType::Numeric { scale: x, .. }, DataType::Numeric { scale: y, .. }) => x == y,
         (a, b) => a == b,

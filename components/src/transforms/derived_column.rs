@@ -26,6 +26,10 @@ impl ComponentKind for DerivedColumn {
         "Derived Column"
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         one_input(spec, cx)?;
         let output = one_output(spec, cx)?;

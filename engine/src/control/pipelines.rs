@@ -99,6 +99,9 @@ impl FlowRunner for Pipelines {
         diagnostics.extend(found);
         shares(&*cx.events, "Validating", spec.components.len());
         if diagnostics.iter().any(Diagnostic::is_error) {
+            if cx.online {
+                verdict(spec, &mut diagnostics);
+            }
             return (None, diagnostics);
         }
         let bound = plan.map(|plan| {
@@ -108,6 +111,45 @@ impl FlowRunner for Pipelines {
         (bound, diagnostics)
     }
 }
+
+/// Says of a flow that failed validation what the pipeline of the original says: which components are not valid and how,
+/// and whether they or the layout are to blame.
+fn verdict(spec: &FlowSpec, diagnostics: &mut Vec<Diagnostic>) {
+    let speaker = format!("{}\\{SPEAKER}", spec.path);
+    let mut components = false;
+    let mut said = Vec::new();
+    for component in &spec.components {
+        let own = || diagnostics.iter().filter(|d| d.is_error() && d.object == component.path);
+        if own().next().is_none() {
+            continue;
+        }
+        components = true;
+        let code = codes::DTS_E_INDIVIDUALVALIDATIONSTATUSFAILED;
+        if own().any(|d| d.code == Some(code)) {
+            continue;
+        }
+        let stale = own().all(|d| d.code.is_some_and(|code| NEW_METADATA.contains(&code)));
+        let status = if stale { "VS_NEEDSNEWMETADATA" } else { "VS_ISBROKEN" };
+        said.push(Diagnostic::error(code, &speaker, code.message(&[&component.name, &status])));
+    }
+    let layout = diagnostics.iter().any(|d| d.is_error() && !spec.components.iter().any(|c| c.path == d.object));
+    let code = match (layout, components) {
+        (true, true) => codes::DTS_E_VALIDATIONFAILED,
+        (true, false) => codes::DTS_E_VALIDATIONFAILEDONLAYOUT,
+        _ => codes::DTS_E_VALIDATIONFAILEDONCOMPONENTS,
+    };
+    said.push(Diagnostic::error(code, &speaker, code.message(&[])));
+    diagnostics.extend(said);
+}
+
+/// What fetching the metadata anew would mend.
+const NEW_METADATA: &[Code] = &[
+    codes::DTS_E_COLUMNMAPPEDTONONEXISTENTEXTERNALMETADATACOLUMN,
+    codes::DTS_E_COLUMNNOTMAPPEDTOEXTERNALMETADATACOLUMN,
+    codes::DTS_E_METADATAMISMATCHWITHINPUTCOLUMN,
+    codes::DTS_E_METADATAMISMATCHWITHOUTPUTCOLUMN,
+    codes::DTS_E_XMLSRCEXTERNALMETADATACOLUMNNOTINSCHEMA,
+];
 
 /// A flow that is bound.
 struct Ready {

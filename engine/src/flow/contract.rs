@@ -342,6 +342,11 @@ pub trait ComponentKind: Sync {
         false
     }
 
+    /// Whether it may put other values into its input columns (their usage type is read/write).
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// Validates the specification, reporting everything that is wrong, and makes it runnable. None if there were errors.
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound>;
 }

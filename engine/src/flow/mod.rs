@@ -12,6 +12,7 @@ mod plan;
 mod prune;
 
 mod spec;
+mod validate;
 
 pub use exec::{FlowEvents, FlowMetrics, FlowOutcome, PathMetrics, RowAccount, execute};
 pub use explain::explain;

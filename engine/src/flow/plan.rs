@@ -1,8 +1,8 @@
 //! Binding a flow: every component becomes something that runs, every port gets its layout.
 
 use super::contract::{Apply, BindCx, Bound, ComponentKind, Inline, OpenCx, Ports};
-use super::prune;
 use super::spec::{ColumnRef, ComponentSpec, FlowSpec, Layout, LineageId, OutputSpec};
+use super::{prune, validate};
 use crate::connections::ConnectionSpec;
 use crate::diag::{Diagnostic, Result, codes};
 use crate::run::Services;
@@ -72,10 +72,12 @@ pub struct FlowPlan {
 pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let (mut consumers, path_names, producers) = wire(flow, &mut diagnostics);
-    prune::check_names(flow, &mut diagnostics);
+    validate::names(flow, &mut diagnostics);
     let Some(order) = topological(flow, &consumers) else {
         let message = codes::DTS_E_CYCLEINEXECUTIONTREE.message(&[]);
         diagnostics.push(Diagnostic::error(codes::DTS_E_CYCLEINEXECUTIONTREE, &flow.path, message));
+        let code = codes::DTS_W_NOLINEAGEVALIDATION;
+        diagnostics.push(Diagnostic::warning(code, &flow.path, code.message(&[])));
         return (None, diagnostics);
     };
     let removed = prune::removed(flow, &mut consumers, &producers, env.tapped, &mut diagnostics);
@@ -92,8 +94,10 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
         let inputs: Vec<Layout> = (0..spec.inputs.len())
             .map(|i| producers[index][i].map_or_else(Layout::default, |(c, o)| layouts[c][o].clone()))
             .collect();
-        prune::check_shape(flow, spec, &producers[index], &mut diagnostics);
-        check_input_columns(spec, &inputs, &producers[index], &mut diagnostics);
+        let fed: Vec<bool> = producers[index].iter().map(Option::is_some).collect();
+        let taken: Vec<bool> = consumers[index].iter().map(Option::is_some).collect();
+        validate::shape(flow, spec, &fed, &taken, &mut diagnostics);
+        validate::input_columns(spec, &inputs, &fed, &mut diagnostics);
         let tapped = |output: usize| env.tapped.contains(&(index, output));
         let outputs: Vec<Layout> =
             spec.outputs.iter().map(|output| output_layout(spec, output, &inputs, &used, all_used)).collect();
@@ -116,7 +120,10 @@ pub fn bind(flow: &FlowSpec, env: &BindEnv<'_>) -> (Option<FlowPlan>, Vec<Diagno
             diagnostics: &mut diagnostics,
         };
         let bound = match env.kinds.component(&spec.kind) {
-            Some(kind) => kind.bind(spec, &mut cx),
+            Some(kind) => {
+                validate::usage(spec, kind, cx.diagnostics);
+                kind.bind(spec, &mut cx)
+            }
             None => {
                 diagnostics.push(env.kinds.unknown_component(spec));
                 None
@@ -240,34 +247,4 @@ fn output_layout(
         used: all || used.contains(&c.lineage),
     }));
     Layout { columns }
-}
-
-/// Every input column takes a column that its path brings.
-fn check_input_columns(
-    spec: &ComponentSpec,
-    inputs: &[Layout],
-    producers: &[Option<(usize, usize)>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    for (i, input) in spec.inputs.iter().enumerate() {
-        if producers[i].is_none() {
-            continue;
-        }
-        for column in &input.columns {
-            if inputs[i].slot(column.lineage).is_none() {
-                let code = codes::DTS_E_INVALIDINPUTLINEAGEID;
-                let message = format!(
-                    "{} (input column \"{}\" of \"{}\")",
-                    code.message(&[&column.name, &column.lineage.0]),
-                    column.name,
-                    spec.name
-                );
-                diagnostics.push(
-                    Diagnostic::error(code, &spec.path, message)
-                        .with_column(&column.name)
-                        .with_span(column.span.or(spec.span)),
-                );
-            }
-        }
-    }
 }

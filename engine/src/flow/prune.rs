@@ -1,9 +1,9 @@
-//! What validation finds in the shape of a flow, and what an optimised flow leaves out.
+//! What an optimised flow leaves out, and says of it.
 
 use super::plan::Producers;
-use super::spec::{ComponentSpec, FlowSpec, LineageId};
+use super::spec::{FlowSpec, LineageId};
 use crate::diag::{Diagnostic, codes};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// By component and output, the component and input that takes its rows.
 pub(super) type Consumers = Vec<Vec<Option<(usize, usize)>>>;
@@ -76,48 +76,4 @@ pub(super) fn unused_columns(
 /// The number that messages give an object: its own id in old formats, else its place.
 fn number(id: &str, place: usize) -> usize {
     id.parse().unwrap_or(place + 1)
-}
-
-/// Names that stand twice, outputs that contradict themselves, and required inputs without a path.
-pub(super) fn check_shape(
-    flow: &FlowSpec,
-    spec: &ComponentSpec,
-    paths: &[Option<(usize, usize)>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    // Several inputs may be there for rows that never come ("dangling"); the kind knows.
-    if let ([_], [None], false) = (&spec.inputs[..], paths, flow.optimized) {
-        let code = codes::DTS_E_INPUTWITHOUTPATHS;
-        diagnostics.push(Diagnostic::error(code, &spec.path, code.message(&[])).with_span(spec.span));
-    }
-    for output in &spec.outputs {
-        let object = format!("{}.Outputs[{}]", spec.name, output.name);
-        if output.exclusion_group != 0 && output.synchronous_input.is_none() {
-            let code = codes::DTS_E_EXCLGRPNOSYNCINP;
-            diagnostics.push(Diagnostic::error(code, &spec.path, code.message(&[&object])).with_span(spec.span));
-        }
-        if output.is_sorted && output.synchronous_input.is_none() && output.columns.iter().all(|c| c.sort_key == 0) {
-            let code = codes::DTS_W_SORTEDOUTPUTHASNOSORTKEYPOSITIONS;
-            diagnostics.push(Diagnostic::warning(code, &spec.path, code.message(&[&object])).with_span(spec.span));
-        }
-        let mut names = HashSet::new();
-        for column in output.columns.iter().filter(|c| !names.insert(c.name.as_str())) {
-            let code = codes::DTS_E_DUPLICATEOUTPUTCOLUMNNAMES;
-            let message = code.message(&[&format!("{object}.Columns[{}]", column.name)]);
-            let error = Diagnostic::error(code, &spec.path, message);
-            diagnostics.push(error.with_column(&column.name).with_span(column.span.or(spec.span)));
-        }
-    }
-}
-
-/// Components of the same name.
-pub(super) fn check_names(flow: &FlowSpec, diagnostics: &mut Vec<Diagnostic>) {
-    let mut first: HashMap<&str, &ComponentSpec> = HashMap::new();
-    for spec in &flow.components {
-        if let Some(other) = first.insert(&spec.name, spec) {
-            let code = codes::DTS_E_DUPLICATENAMESINCOLLECTION;
-            let message = code.message(&[&other.name, &spec.name]);
-            diagnostics.push(Diagnostic::error(code, &spec.path, message).with_span(spec.span));
-        }
-    }
 }

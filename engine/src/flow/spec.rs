@@ -78,6 +78,8 @@ pub struct InputColumnSpec {
     pub lineage: LineageId,
     /// Its name (the cached one, or the name of the column it takes).
     pub name: String,
+    /// The type that it had when the package was saved, if the package says so (formats 6 and 8).
+    pub cached: Option<DataType>,
     /// Read or replaced.
     pub usage: Usage,
     /// Dispositions.
@@ -139,6 +141,8 @@ pub struct InputSpec {
     pub name: String,
     /// Whether it keeps its component from being optimised away.
     pub has_side_effects: bool,
+    /// Whether it is there for a path yet to come.
+    pub dangling: bool,
     /// Dispositions.
     pub dispositions: Dispositions,
     /// The columns that the component uses.
@@ -164,6 +168,8 @@ pub struct OutputSpec {
     pub is_error: bool,
     /// Whether its rows are promised to be sorted.
     pub is_sorted: bool,
+    /// Whether it is there for a path yet to come.
+    pub dangling: bool,
     /// Dispositions.
     pub dispositions: Dispositions,
     /// The columns that it adds (synchronous) or has (asynchronous).

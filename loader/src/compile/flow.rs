@@ -1,11 +1,12 @@
 //! A pipeline of the model becomes a flow specification: ids become indices, references lineage ids, names types.
 
 use super::data;
+use crate::model::tree::Span as ModelSpan;
 use crate::model::{
     Component, Disposition as ModelDisposition, ExternalColumn, InputColumn, OutputColumn, Pipeline, PipelineIndex,
     Usage as ModelUsage,
 };
-use dtsx_engine::diag::{Diagnostic, codes};
+use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::{
     ComponentSpec, Disposition, Dispositions, ExternalColumnSpec, FlowSpec, InputColumnSpec, InputSpec, LineageId,
     OutputColumnSpec, OutputSpec, PathSpec, SpecialColumn, Usage,
@@ -29,6 +30,8 @@ pub(super) fn compile(pipeline: &Pipeline, input: &FlowInput<'_>, diagnostics: &
     let index = pipeline.index();
     let lineage_names = Arc::new(lineages(pipeline));
     let mut cx = Cx { input, index: &index, pipeline, lineages: &lineage_names, diagnostics, component: String::new() };
+    cx.duplicates();
+    cx.sizes();
     let components = pipeline.components.iter().map(|component| cx.component(component)).collect();
     let paths = cx.paths();
     FlowSpec {
@@ -78,6 +81,72 @@ struct Cx<'a, 'd> {
 }
 
 impl Cx<'_, '_> {
+    fn error(&mut self, code: Code, message: String, span: ModelSpan) {
+        let object = if self.component.is_empty() { self.input.path } else { self.component.as_str() };
+        self.diagnostics.push(Diagnostic::error(code, object, message).with_span(data::span(span)));
+    }
+
+    /// Two output columns of one lineage, two objects of one id.
+    fn duplicates(&mut self) {
+        let pipeline = self.pipeline;
+        let mut lineages: HashMap<&str, &OutputColumn> = HashMap::new();
+        for column in pipeline.components.iter().flat_map(|c| &c.outputs).flat_map(|o| &o.columns) {
+            let Some(first) = lineages.insert(column.lineage_id(), column).filter(|c| !c.lineage_id().is_empty())
+            else {
+                continue;
+            };
+            let code = codes::DTS_E_DUPLICATELINEAGEIDSINCOLLECTION;
+            let message = code.message(&[&column.lineage_id(), &first.name(), &column.name()]);
+            self.error(code, message, column.base.span);
+        }
+        let mut ids: HashSet<&str> = HashSet::new();
+        for component in &pipeline.components {
+            let own = std::iter::once((component.id(), component.base.span));
+            let inputs = component.inputs.iter().map(|i| (i.id(), i.base.span));
+            let outputs = component.outputs.iter().map(|o| (o.id(), o.base.span));
+            for (id, span) in own.chain(inputs).chain(outputs) {
+                if !id.is_empty() && !ids.insert(id) {
+                    let code = codes::DTS_E_DUPLICATEIDFOUND;
+                    self.error(code, code.message(&[&id]), span);
+                }
+            }
+        }
+    }
+
+    /// Sizes that the task does not take.
+    fn sizes(&mut self) {
+        /// The most bytes of a buffer; the least (unconfirmed).
+        const BYTES: (i64, i64) = (65_536, i32::MAX as i64);
+        let pipeline = self.pipeline;
+        if !(BYTES.0..=BYTES.1).contains(&pipeline.default_buffer_size()) {
+            let code = codes::DTS_E_BUFFERSIZEOUTOFRANGE;
+            self.error(code, code.message(&[&BYTES.0, &BYTES.1]), pipeline.base.span);
+        }
+        if pipeline.default_buffer_max_rows() <= 0 {
+            let code = codes::DTS_E_BUFFERMAXROWSIZEOUTOFRANGE;
+            self.error(code, code.message(&[&0]), pipeline.base.span);
+        }
+        if pipeline.engine_threads() <= 0 {
+            let code = codes::DTS_E_THREADCOUNTOUTOFRANGE;
+            let message = code.message(&[&"", &"", &pipeline.engine_threads()]);
+            self.error(code, message, pipeline.base.span);
+        }
+    }
+
+    /// The place of the external column that a column is mapped to. One that does not exist is an error, unless the
+    /// package keeps none at all for the port: some connectors leave them out.
+    fn external_place(&mut self, id: Option<&str>, external: &[&str], name: &str, span: ModelSpan) -> Option<usize> {
+        let id = id.filter(|id| !matches!(id.trim(), "" | "0"))?;
+        let place = external.iter().position(|e| *e == id);
+        if place.is_none() && !external.is_empty() {
+            let code = codes::DTS_E_COLUMNMAPPEDTONONEXISTENTEXTERNALMETADATACOLUMN;
+            let message = code.message(&[&format!("column \"{name}\" ({id})")]);
+            let error = Diagnostic::error(code, &self.component, message);
+            self.diagnostics.push(error.with_column(name).with_span(data::span(span)));
+        }
+        place
+    }
+
     fn component(&mut self, component: &Component) -> ComponentSpec {
         self.component = format!("{}\\{}", self.input.path, component.name());
         let locale = component.locale_id();
@@ -106,6 +175,7 @@ impl Cx<'_, '_> {
             id: input.id().to_owned(),
             name: input.name().to_owned(),
             has_side_effects: input.has_side_effects(),
+            dangling: input.dangling(),
             dispositions: dispositions(input.error_disposition(), input.truncation_disposition()),
             columns: input
                 .columns
@@ -133,13 +203,15 @@ impl Cx<'_, '_> {
             let span = data::span(column.base.span);
             self.diagnostics.push(Diagnostic::error(code, &self.component, message).with_column(&name).with_span(span));
         }
+        let external = self.external_place(column.external_column_id(), external, &name, column.base.span);
         InputColumnSpec {
             id: column.id().to_owned(),
             lineage,
             name,
+            cached: cached_type(column),
             usage: if column.usage() == ModelUsage::ReadWrite { Usage::ReadWrite } else { Usage::ReadOnly },
             dispositions: dispositions(column.error_disposition(), column.truncation_disposition()),
-            external: column.external_column_id().and_then(|id| external.iter().position(|e| *e == id)),
+            external,
             properties: data::custom(&column.properties),
             span: data::span(column.base.span),
         }
@@ -147,15 +219,21 @@ impl Cx<'_, '_> {
 
     fn output_spec(&mut self, component: &Component, output: &crate::model::Output) -> OutputSpec {
         let external_ids: Vec<&str> = output.external_columns().iter().map(ExternalColumn::id).collect();
+        let synchronous = output.synchronous_input();
+        let synchronous_input = synchronous.and_then(|id| component.inputs.iter().position(|input| input.id() == id));
+        if let (Some(id), None) = (synchronous, synchronous_input) {
+            let code = codes::DTS_E_INVALIDSYNCHRONOUSINPUT;
+            let object = format!("{}.Outputs[{}]", component.name(), output.name());
+            self.error(code, code.message(&[&object, &id]), output.base.span);
+        }
         OutputSpec {
             id: output.id().to_owned(),
             name: output.name().to_owned(),
-            synchronous_input: output
-                .synchronous_input()
-                .and_then(|id| component.inputs.iter().position(|input| input.id() == id)),
+            synchronous_input,
             exclusion_group: output.exclusion_group(),
             is_error: output.is_error_output(),
             is_sorted: output.is_sorted(),
+            dangling: output.dangling(),
             dispositions: dispositions(output.error_disposition(), output.truncation_disposition()),
             columns: output.columns.iter().map(|c| self.output_column(c, &external_ids)).collect(),
             external: output.external_columns().iter().map(|c| self.external(c)).collect(),
@@ -178,7 +256,7 @@ impl Cx<'_, '_> {
                 _ => SpecialColumn::None,
             },
             dispositions: dispositions(column.error_disposition(), column.truncation_disposition()),
-            external: column.external_column_id().and_then(|id| external.iter().position(|e| *e == id)),
+            external: self.external_place(column.external_column_id(), external, column.name(), column.base.span),
             properties: data::custom(&column.properties),
             span: data::span(column.base.span),
         }
@@ -199,7 +277,7 @@ impl Cx<'_, '_> {
         column: &str,
         name: &str,
         (length, precision, scale, code_page): (i32, i32, i32, i32),
-        span: crate::model::tree::Span,
+        span: ModelSpan,
     ) -> DataType {
         let small = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
         let large = |n: i32| u32::try_from(n).unwrap_or(0);
@@ -236,7 +314,79 @@ impl Cx<'_, '_> {
     }
 }
 
+/// The type that an input column had when the package was saved.
+fn cached_type(column: &InputColumn) -> Option<DataType> {
+    let small = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
+    let large = |n: i32| u32::try_from(n).unwrap_or(0);
+    let name = column.cached_data_type()?;
+    let (length, code_page) = (large(column.cached_length()), large(column.cached_code_page()));
+    DataType::from_name(name, length, small(column.cached_precision()), small(column.cached_scale()), code_page)
+}
+
 fn dispositions(error: ModelDisposition, truncation: ModelDisposition) -> Dispositions {
     let one = |d: ModelDisposition| Disposition::from_name(d.name()).unwrap_or_default();
     Dispositions { error: one(error), truncation: one(truncation) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Input, Output, Path};
+
+    /// The codes of what is wrong with a source and a destination, once `change` was made to them.
+    fn found(change: impl Fn(&mut Pipeline)) -> Vec<&'static str> {
+        let mut pipeline = Pipeline::default();
+        let (mut from, mut to) =
+            (Component::new("Microsoft.FlatFileSource", "A"), Component::new("Microsoft.Sort", "B"));
+        let (mut output, mut input) = (Output::new("Out"), Input::new("In"));
+        for name in ["x", "y"] {
+            let mut column = OutputColumn::new(name, "i4", 0);
+            column.set_lineage_id(name);
+            output.columns.push(column);
+            let mut external = ExternalColumn::new(name, "i4", 0);
+            external.set_ref_id(name);
+            output.external.get_or_insert_default().columns.push(external);
+        }
+        output.set_ref_id("out");
+        input.set_ref_id("in");
+        input.columns.push(InputColumn::new("x", "x"));
+        from.outputs.push(output);
+        to.inputs.push(input);
+        pipeline.components = vec![from, to];
+        pipeline.paths.push(Path::new("p", "out", "in"));
+        change(&mut pipeline);
+        let mut diagnostics = Vec::new();
+        let input = FlowInput { path: "Flow", locale: 1033, connection: &|_| String::new() };
+        compile(&pipeline, &input, &mut diagnostics);
+        diagnostics.iter().filter_map(|d| d.code).map(|code| code.name()).collect()
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_and_ids_that_stand_twice() {
+        assert_eq!(found(|_| ()), Vec::<&str>::new());
+        type Change<'a> = &'a dyn Fn(&mut Pipeline);
+        let cases: &[(Change<'_>, &str)] = &[
+            (&|p| p.components[0].outputs[0].set_synchronous_input("no"), "DTS_E_INVALIDSYNCHRONOUSINPUT"),
+            (&|p| p.components[0].outputs[0].columns[1].set_lineage_id("x"), "DTS_E_DUPLICATELINEAGEIDSINCOLLECTION"),
+            (&|p| p.components[1].inputs[0].columns[0].set_lineage_id("z"), "DTS_E_INVALIDINPUTLINEAGEID"),
+            (
+                &|p| p.components[0].outputs[0].columns[1].set_external_column_id("no"),
+                "DTS_E_COLUMNMAPPEDTONONEXISTENTEXTERNALMETADATACOLUMN",
+            ),
+            (&|p| p.components[1].set_ref_id("out"), "DTS_E_DUPLICATEIDFOUND"),
+            (&|p| p.paths[0].set_end_id("no"), "DTS_E_VALIDATIONFAILEDONLAYOUT"),
+            (&|p| p.set_default_buffer_size(1), "DTS_E_BUFFERSIZEOUTOFRANGE"),
+            (&|p| p.set_default_buffer_max_rows(0), "DTS_E_BUFFERMAXROWSIZEOUTOFRANGE"),
+            (&|p| p.set_engine_threads(0), "DTS_E_THREADCOUNTOUTOFRANGE"),
+        ];
+        for (change, code) in cases {
+            assert_eq!(found(change), [*code]);
+        }
+        // Some connectors keep no external columns at all.
+        let none = |p: &mut Pipeline| {
+            p.components[0].outputs[0].columns[1].set_external_column_id("no");
+            p.components[0].outputs[0].external = None;
+        };
+        assert_eq!(found(none), Vec::<&str>::new());
+    }
 }

@@ -145,7 +145,12 @@ impl Bench {
                 name: input.name.clone(),
                 path: format!(r"\Package\Flow\{}", input.name),
                 kind,
-                outputs: vec![OutputSpec { name: "Out".into(), columns, ..OutputSpec::default() }],
+                outputs: vec![OutputSpec {
+                    name: "Out".into(),
+                    is_sorted: columns.iter().any(|c| c.sort_key != 0),
+                    columns,
+                    ..OutputSpec::default()
+                }],
                 ..ComponentSpec::default()
             });
             flow.paths.push(PathSpec { name: input.name.clone(), from: (index, 0), to: (test.inputs.len(), index) });
@@ -245,7 +250,7 @@ impl Bench {
                 kind: "Microsoft.Sort".into(),
                 locale: 1033,
                 inputs: vec![InputSpec { name: "In".into(), columns: used, ..InputSpec::default() }],
-                outputs: vec![OutputSpec { columns: taken.clone(), ..port("Out", "Sort") }],
+                outputs: vec![OutputSpec { columns: taken.clone(), is_sorted: true, ..port("Out", "Sort") }],
                 ..ComponentSpec::default()
             });
             self.flow.paths.extend([path("b", (1, 1), (3, 0)), path("sorted", (3, 0), (2, 1))]);
@@ -532,6 +537,7 @@ fn input_column(
         id: column.id.clone(),
         lineage: column.lineage,
         name: column.name.clone(),
+        cached: Some(column.data_type),
         usage,
         dispositions: dispositions(keys),
         external: external_column(keys, column.data_type, external),
@@ -566,15 +572,19 @@ fn output(test: &FlowTest, output: &crate::text::Output, lineages: &mut Lineages
         Some(name) => test.inputs.iter().position(|i| i.name == name),
         None => (!test.inputs.is_empty()).then_some(0),
     };
+    // What rows share with an error output, they leave by one or the other.
+    let errors = test.outputs.iter().any(|o| key(&o.keys, "is_error") == Some("true"));
+    let group = i32::from(errors && synchronous_input.is_some());
     OutputSpec {
         id: output.name.clone(),
         name: output.name.clone(),
         synchronous_input,
-        exclusion_group: key(&output.keys, "group").map_or(0, |g| g.parse().unwrap()),
+        exclusion_group: key(&output.keys, "group").map_or(group, |g| g.parse().unwrap()),
         is_error,
+        is_sorted: key(&output.keys, "is_sorted") == Some("true") || columns.iter().any(|c| c.sort_key != 0),
+        dangling: false,
         dispositions: dispositions(&output.keys),
         columns,
-        is_sorted: key(&output.keys, "is_sorted") == Some("true"),
         external,
         properties: bag(&output.keys, &["is_error", "is_sorted", "sync", "group", "error", "truncation"]),
     }

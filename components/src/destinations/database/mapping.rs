@@ -35,8 +35,19 @@ pub(super) fn columns(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSit
         taken.push(place);
         // A lineage that the path does not bring is reported for every component alike.
         let Some(slot) = cx.inputs[0].slot(column.lineage) else { continue };
-        let (from, to) = (cx.inputs[0].column(slot).data_type, external.data_type);
-        let problem: Option<(Code, String)> = if !request.mixes_text && mixes(&from, &to) {
+        let (mut from, to) = (cx.inputs[0].column(slot).data_type, external.data_type);
+        let pages = pages(&from, &to).filter(|(from, to)| from != to);
+        let one_page = request.mixes_text || spec.properties.bool("AlwaysUseDefaultCodePage").unwrap_or(false);
+        if let (Some((_, page)), DataType::Str { code_page, .. } | DataType::Text { code_page }, true) =
+            (pages, &mut from, one_page)
+        {
+            // Text is Unicode on its way: only its last page matters.
+            *code_page = page;
+        }
+        let problem: Option<(Code, String)> = if let (Some((from, to)), false) = (pages, one_page) {
+            let code = codes::DTS_E_CANTPROCESSCOLUMNTYPECODEPAGE;
+            Some((code, code.message(&[&column.name, &from, &to])))
+        } else if !request.mixes_text && mixes(&from, &to) {
             let code = codes::DTS_E_CANNOTCONVERTBETWEENUNICODEANDNONUNICODESTRINGCOLUMNS;
             Some((code, code.message(&[&column.name, &external.name])))
         } else if from != to && !can_cast(&castable(from), &to) {
@@ -72,6 +83,18 @@ fn mixes(from: &DataType, to: &DataType) -> bool {
         (T::WStr { .. } | T::NText, T::Str { .. } | T::Text { .. })
             | (T::Str { .. } | T::Text { .. }, T::WStr { .. } | T::NText)
     )
+}
+
+/// The code pages of two texts that have some.
+fn pages(from: &DataType, to: &DataType) -> Option<(u32, u32)> {
+    use DataType as T;
+    match (from, to) {
+        (
+            T::Str { code_page: a, .. } | T::Text { code_page: a },
+            T::Str { code_page: b, .. } | T::Text { code_page: b },
+        ) => Some((*a, *b)),
+        _ => None,
+    }
 }
 
 /// The lengths, if the input column's is the greater one.

@@ -6,19 +6,22 @@
 //! ```
 //!
 //! Rows go behind those that the table has; the rest of the workbook stays as it is (`append`). They are kept aside until
-//! the last one has come: when the flow fails, the workbook is as it was. Workbooks are .xlsx or .xlsm files; .xls and
-//! .xlsb are refused by name.
+//! the last one has come: when the flow fails, the workbook is as it was. Workbooks are .xlsx and .xlsm files (`xlsx`) or
+//! .xls files (`xls`); .xlsb is refused by name, and so are workbooks that are signed or protected by a password.
 
 mod append;
+mod biff;
 #[cfg(test)]
 mod tests;
+mod xls;
+mod xlsx;
 
 use crate::connections::excel::{ExcelConnection, bind_excel};
 use crate::shared::excel::TableName;
 use crate::shared::ordered::{Ordered, OrderedRun, OrderedStage};
 use append::Problem;
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Float64Type, Schema, SchemaRef};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
@@ -111,8 +114,8 @@ fn writable(path: &str) -> Result<(), String> {
     let extension =
         path.rsplit(['\\', '/']).next().and_then(|name| name.rsplit_once('.')).map(|(_, e)| e.to_ascii_lowercase());
     match extension.as_deref() {
-        Some("xlsx" | "xlsm") | None => Ok(()),
-        Some(other) => Err(format!("Writing workbooks of type .{other} is not supported; .xlsx and .xlsm are")),
+        Some("xlsx" | "xlsm" | "xls") | None => Ok(()),
+        Some(other) => Err(format!("Writing workbooks of type .{other} is not supported; .xlsx, .xlsm and .xls are")),
     }
 }
 
@@ -278,8 +281,24 @@ impl Ordered for Excel {
         // What cannot be opened is said before the first row.
         let path = cx.services.paths.resolve(&plan.connection.path);
         std::fs::File::open(&path).map_err(|e| cannot(&plan, &path, &e))?;
+        let place = append::place(&path, &table, plan.connection.header, &plan.columns);
+        let room = place.map_err(|problem| plan.problem(&path, &table, problem))?.room;
         let rows = cx.services.spill.batches(&plan.schema)?;
-        Ok(Box::new(Writing { plan, cx: cx.clone(), table, rows: Some(rows) }))
+        Ok(Box::new(Writing { plan, cx: cx.clone(), table, room, rows: Some(rows) }))
+    }
+}
+
+impl Plan {
+    fn problem(&self, path: &Path, table: &TableName, problem: Problem) -> Error {
+        match problem {
+            Problem::NoTable => no_table(self, &shown(table)),
+            Problem::NoColumn(name) => {
+                let code = codes::DTS_E_COLUMNNOTFOUND;
+                Error::new(Owner::Connection, code, code.message(&[&name]))
+            }
+            Problem::Other(cause) => cannot(self, path, &cause),
+            Problem::Rows(error) => error,
+        }
     }
 }
 
@@ -299,6 +318,8 @@ struct Writing {
     plan: Arc<Plan>,
     cx: OpenCx,
     table: TableName,
+    /// The rows that there is still room for.
+    room: u64,
     /// The rows, aside until the last one has come.
     rows: Option<SpillWriter>,
 }
@@ -314,6 +335,7 @@ impl OrderedRun for Writing {
             rows.column(&plan.site, &faults, &|row| crate::shared::shown(given, row));
             arrays.push(array);
         }
+        self.room = self.room.saturating_sub(full(&mut rows, &batch, &plan.site, self.room));
         let (selection, rejects) = rows.settle(&plan.name)?;
         plan.errors.send(&batch, &rejects, out)?;
         let kept = Batch { selection, ..Batch::new(batch.seq, batch.rows, arrays) }.compact()?;
@@ -336,16 +358,28 @@ impl OrderedRun for Writing {
         let turn = self.cx.services.shared.get::<Mutex<()>>(&format!("workbook {}", path.display()));
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let written = append::append(&path, &self.table, plan.connection.header, &plan.columns, rows.read()?);
-        written.map_err(|problem| match problem {
-            Problem::NoTable => no_table(plan, &shown(&self.table)),
-            Problem::NoColumn(name) => {
-                let code = codes::DTS_E_COLUMNNOTFOUND;
-                Error::new(Owner::Connection, code, code.message(&[&name]))
-            }
-            Problem::Other(cause) => cannot(plan, &path, &cause),
-            Problem::Rows(error) => error,
-        })
+        written.map_err(|problem| plan.problem(&path, &self.table, problem))
     }
+}
+
+/// Reports the rows of a batch that a sheet with `room` rows left has no place for; how many rows take a place.
+fn full(rows: &mut RowFaults, batch: &Batch, site: &FaultSite, room: u64) -> u64 {
+    let selected: Vec<u32> = match &batch.selection {
+        Some(selection) => selection.to_vec(),
+        None => (0..batch.rows as u32).collect(),
+    };
+    let kept = selected.into_iter().filter(|row| !rows.is_rejected(*row));
+    let (mut placed, mut faults) = (0, Faults::new());
+    for row in kept {
+        if placed < room {
+            placed += 1;
+        } else {
+            let code = codes::DTS_E_OLEDBDESTINATIONADAPTERSTATIC_UNAVAILABLE;
+            faults.push(Fault { row, code, truncation: false });
+        }
+    }
+    rows.column(site, &faults, &|_| Some("the sheet has no room for more rows".into()));
+    placed
 }
 
 fn shown(table: &TableName) -> String {
@@ -378,6 +412,13 @@ impl Column {
                 long.then_some(Fault { row: row as u32, code, truncation: false })
             };
             faults.extend(text.iter().enumerate().filter_map(long));
+        }
+        if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
+            let code = FaultCodes::DATA_CONVERSION.overflow;
+            let none = |(row, value): (usize, Option<f64>)| {
+                value.is_some_and(|v| !v.is_finite()).then_some(Fault { row: row as u32, code, truncation: false })
+            };
+            faults.extend(numbers.iter().enumerate().filter_map(none));
         }
         faults.sort_by_key(|fault| (fault.row, fault.truncation));
         faults.dedup_by_key(|fault| fault.row);

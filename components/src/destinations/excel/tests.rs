@@ -130,7 +130,7 @@ fn write(path: &Path, table: &str, extended: &str, given: &[Given], errors: Disp
 }
 
 fn cells(path: &Path, sheet: &str) -> Vec<String> {
-    let mut book: Xlsx<_> = calamine::open_workbook(path).unwrap();
+    let mut book = calamine::open_workbook_auto(path).unwrap();
     let range = book.worksheet_range(sheet).unwrap();
     let row = |row: &[Data]| row.iter().map(crate::shared::excel::text_of).collect::<Vec<_>>().join("|");
     range.rows().map(row).collect()
@@ -236,4 +236,191 @@ fn what_is_not_there() {
     assert_eq!(code("Orders$", &missing), "DTS_E_CANNOTACQUIRECONNECTIONFROMCONNECTIONMANAGER");
     std::fs::write(&missing, "no workbook").unwrap();
     assert_eq!(code("Orders$", &missing), "DTS_E_CANNOTACQUIRECONNECTIONFROMCONNECTIONMANAGER");
+}
+
+/// A workbook of Excel 97 to 2003 with the sheets `Orders`, a header and a row, and `Block`, a header in B3:C3 that is the
+/// range `Named`, and with a stream of something else.
+fn old_workbook(path: &Path, from_1904: bool) {
+    use super::biff::{self, put};
+    fn text(text: &str) -> Vec<u8> {
+        [&[text.len() as u8, 0], text.as_bytes()].concat()
+    }
+    fn string_cell(row: u16, column: u16, number: u32) -> Vec<u8> {
+        [[row, column, 15].map(u16::to_le_bytes).concat(), number.to_le_bytes().to_vec()].concat()
+    }
+    let sheet = |cells: &dyn Fn(&mut Vec<u8>), extent: [u16; 4]| {
+        let mut out = Vec::new();
+        put(biff::BOF, &[0x0600_u16, 0x0010, 0, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat(), &mut out);
+        put(biff::INDEX, &[0; 16], &mut out);
+        let [first, last, left, right] = extent;
+        let extent = [first, 0, last, 0, left, right, 0].map(u16::to_le_bytes).concat();
+        put(biff::DIMENSIONS, &extent, &mut out);
+        cells(&mut out);
+        put(0x023E, &[0; 18], &mut out);
+        put(biff::EOF, &[], &mut out);
+        out
+    };
+    let orders = sheet(
+        &|out| {
+            for column in 0..5 {
+                put(biff::STRING_CELL, &string_cell(0, column, column.into()), out);
+            }
+            put(
+                biff::NUMBER,
+                &[[1, 0, 15].map(u16::to_le_bytes).concat(), 1.0_f64.to_le_bytes().to_vec()].concat(),
+                out,
+            );
+            put(biff::STRING_CELL, &string_cell(1, 1, 5), out);
+            put(biff::ROW_BLOCK, &[0; 6], out);
+        },
+        [0, 2, 0, 5],
+    );
+    let block = sheet(
+        &|out| {
+            put(biff::STRING_CELL, &string_cell(2, 1, 1), out);
+            put(biff::STRING_CELL, &string_cell(2, 2, 0), out);
+        },
+        [2, 3, 1, 3],
+    );
+    let mut stream = Vec::new();
+    put(biff::BOF, &[0x0600_u16, 0x0005, 0, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat(), &mut stream);
+    put(0x0042, &1200_u16.to_le_bytes(), &mut stream);
+    put(biff::DATE_MODE, &u16::from(from_1904).to_le_bytes(), &mut stream);
+    for number in 0..16_u16 {
+        let style: u16 = if number < 15 { 0xFFF5 } else { 1 };
+        let mut xf = [0, 0, style, 0, 0, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat();
+        xf[8] = 0x20;
+        put(biff::XF, &xf, &mut stream);
+    }
+    put(biff::XF_CHECK, &[0; 20], &mut stream);
+    let mut bounds = Vec::new();
+    for name in ["Orders", "Block"] {
+        bounds.push(stream.len() + 4);
+        put(biff::SHEET, &[&[0; 6], text(name).as_slice()].concat(), &mut stream);
+    }
+    put(0x01AE, &[2_u16, 0x0401].map(u16::to_le_bytes).concat(), &mut stream);
+    put(0x0017, &[1_u16, 0, 1, 1].map(u16::to_le_bytes).concat(), &mut stream);
+    let formula = [&[0x3B], [0_u16, 2, 2, 1, 2].map(u16::to_le_bytes).concat().as_slice()].concat();
+    let head = [0, 0, 0, 5, formula.len() as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    put(biff::NAME, &[&head, &text("Named")[1..], &formula].concat(), &mut stream);
+    let words = ["Id", "Name", "Paid", "At", "Day", "first"];
+    let mut strings = [7_u32, 6].map(u32::to_le_bytes).concat();
+    for word in words {
+        strings.extend([&[word.len() as u8, 0, 0], word.as_bytes()].concat());
+    }
+    put(biff::STRINGS, &strings, &mut stream);
+    put(biff::STRING_INDEX, &[8, 0], &mut stream);
+    put(biff::EOF, &[], &mut stream);
+    for (sheet, at) in [orders, block].iter().zip(bounds) {
+        let place = stream.len() as u32;
+        stream[at..at + 4].copy_from_slice(&place.to_le_bytes());
+        stream.extend_from_slice(sheet);
+    }
+    let mut container = cfb::create(path).unwrap();
+    std::io::Write::write_all(&mut container.create_stream("/Workbook").unwrap(), &stream).unwrap();
+    std::io::Write::write_all(&mut container.create_stream("/Other").unwrap(), b"kept").unwrap();
+    container.flush().unwrap();
+}
+
+fn old_book(from_1904: bool) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.xls");
+    old_workbook(&path, from_1904);
+    (folder, path)
+}
+
+#[test]
+fn old_workbooks_take_rows_of_all_types() {
+    for from_1904 in [false, true] {
+        let (_folder, path) = old_book(from_1904);
+        let long = "é".repeat(20_000);
+        let given = [
+            dates("At", &[Some("2024-02-29 12:30:15"), None], DataType::DbTimeStamp),
+            text("Name", &[Some("жук <&>"), Some(long.as_str())], DataType::NText),
+            Given {
+                name: "Id",
+                from: DataType::R8,
+                external: DataType::R8,
+                array: Arc::new(Float64Array::from(vec![Some(1.25), None])),
+            },
+            Given {
+                name: "Paid",
+                from: DataType::Bool,
+                external: DataType::Bool,
+                array: Arc::new(BooleanArray::from(vec![true, false])),
+            },
+            Given { external: DataType::DbDate, ..dates("Day", &[Some("2024-02-29"), None], DataType::DbDate) },
+        ];
+        assert_eq!(cells(&path, "Orders"), ["Id|Name|Paid|At|Day", "1|first|||"]);
+        for _ in 0..2 {
+            write(&path, "Orders$", "HDR=YES", &given, Disposition::Fail).unwrap();
+        }
+        let rows = cells(&path, "Orders");
+        assert_eq!(rows.len(), 6);
+        assert_eq!(rows[1], "1|first|||");
+        assert_eq!(rows[2], "1.25|жук <&>|TRUE|2/29/2024 12:30:15 PM|2/29/2024");
+        assert_eq!(rows[3], format!("|{long}|FALSE||"));
+        assert_eq!(rows[4..], rows[2..4]);
+        assert_eq!(cells(&path, "Block"), ["Name|Id"]);
+        let mut other = String::new();
+        let mut container = cfb::open(&path).unwrap();
+        std::io::Read::read_to_string(&mut container.open_stream("/Other").unwrap(), &mut other).unwrap();
+        assert_eq!(other, "kept");
+    }
+}
+
+#[test]
+fn named_ranges_of_old_workbooks_grow() {
+    let (_folder, path) = old_book(false);
+    let given = || [text("Name", &[Some("a"), Some("b")], DataType::WStr { len: 255 })];
+    for _ in 0..2 {
+        write(&path, "Named", "HDR=YES", &given(), Disposition::Fail).unwrap();
+    }
+    assert_eq!(cells(&path, "Block"), ["Name|Id", "a|", "b|", "a|", "b|"]);
+    let book: calamine::Xls<_> = calamine::open_workbook(&path).unwrap();
+    let names = book.defined_names();
+    assert!(names.iter().any(|(n, f)| n == "Named" && f.replace('$', "").ends_with("B3:C7")), "{names:?}");
+    assert_eq!(cells(&path, "Orders").len(), 2);
+}
+
+#[test]
+fn a_sheet_that_is_full_rejects_rows() {
+    let (_folder, path) = old_book(false);
+    let array = || -> ArrayRef { Arc::new((0..65_600).map(f64::from).collect::<Float64Array>()) };
+    let given = || [Given { name: "Id", from: DataType::R8, external: DataType::R8, array: array() }];
+    let error = write(&path, "Orders$", "HDR=YES", &given(), Disposition::Fail).unwrap_err();
+    assert_eq!(error.code().unwrap().name(), "DTS_E_INDUCEDTRANSFORMFAILUREONERROR");
+    assert_eq!(cells(&path, "Orders").len(), 2);
+    assert_eq!(write(&path, "Orders$", "HDR=YES", &given(), Disposition::Redirect).unwrap(), 65_600 - 65_534);
+    let rows = cells(&path, "Orders");
+    assert_eq!((rows.len(), rows[65_535].as_str()), (65_536, "65533||||"));
+    assert_eq!(write(&path, "Orders$", "HDR=YES", &given(), Disposition::Redirect).unwrap(), 65_600);
+}
+
+#[test]
+fn what_would_be_lost_is_refused() {
+    let given = || [text("Name", &[Some("a")], DataType::WStr { len: 255 })];
+    for (stream, part) in [("/_signatures", "signed"), ("/Revision Log", "shared"), ("/EncryptedPackage", "password")] {
+        let (_folder, path) = old_book(false);
+        cfb::open_rw(&path).unwrap().create_stream(stream).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = write(&path, "Orders$", "HDR=YES", &given(), Disposition::Fail).unwrap_err();
+        assert!(error.message().contains(part), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+    let (_folder, path) = book();
+    let mut archive =
+        zip::ZipWriter::new_append(std::fs::File::options().read(true).write(true).open(&path).unwrap()).unwrap();
+    archive.start_file("_xmlsignatures/sig1.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.finish().unwrap();
+    let error = write(&path, "Orders$", "HDR=YES", &given(), Disposition::Fail).unwrap_err();
+    assert!(error.message().contains("signed"), "{error}");
+}
+
+#[test]
+fn numbers_that_no_cell_holds_are_errors() {
+    let (_folder, path) = book();
+    let array: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, f64::INFINITY]));
+    let given = [Given { name: "Id", from: DataType::R8, external: DataType::R8, array }];
+    assert_eq!(write(&path, "Orders$", "HDR=YES", &given, Disposition::Redirect).unwrap(), 2);
 }

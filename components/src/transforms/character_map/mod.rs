@@ -31,6 +31,10 @@ impl ComponentKind for CharacterMap {
         "Character Map"
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         one_input(spec, cx)?;
         let output = one_output(spec, cx)?;

@@ -34,6 +34,10 @@ impl ComponentKind for Lookup {
         "Lookup"
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn properties(&self) -> &'static [PropertyDef] {
         use PropertyType::{Bool, Int, Text};
         const {
