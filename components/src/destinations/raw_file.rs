@@ -16,7 +16,7 @@
 //! their order, which have to be those of the input.
 
 use crate::shared::raw_file::stream::{CONTINUATION, END, Reader, Writer, header};
-use crate::shared::raw_file::{FileName, RawColumn};
+use crate::shared::raw_file::{self, FileName, RawColumn};
 use arrow::array::ArrayRef;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
@@ -40,6 +40,21 @@ enum WriteOption {
     TruncateAndAppend,
 }
 
+const PROPERTIES: &[PropertyDef] = {
+    let [mode, name, variable] = raw_file::FILE_PROPERTIES;
+    &[
+        mode,
+        name,
+        variable,
+        PropertyDef {
+            name: "WriteOption",
+            ty: PropertyType::Int,
+            default: "0",
+            doc: "What becomes of a file that is there: Create always 0, Create once 1, Append 2, Truncate and append 3.",
+        },
+    ]
+};
+
 impl ComponentKind for RawFileDestination {
     fn kind(&self) -> &'static str {
         "Microsoft.RawDestination"
@@ -50,27 +65,7 @@ impl ComponentKind for RawFileDestination {
     }
 
     fn properties(&self) -> &'static [PropertyDef] {
-        &[
-            PropertyDef {
-                name: "AccessMode",
-                ty: PropertyType::Int,
-                default: "0",
-                doc: "Where the file's name stands: FileName 0, FileNameVariable 1.",
-            },
-            PropertyDef { name: "FileName", ty: PropertyType::Text, default: "", doc: "The path of the file." },
-            PropertyDef {
-                name: "FileNameVariable",
-                ty: PropertyType::VariableName,
-                default: "",
-                doc: "The variable that holds the path of the file.",
-            },
-            PropertyDef {
-                name: "WriteOption",
-                ty: PropertyType::Int,
-                default: "0",
-                doc: "What becomes of a file that is there: Create always 0, Create once 1, Append 2, Truncate and append 3.",
-            },
-        ]
+        PROPERTIES
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
@@ -161,9 +156,7 @@ type Columns = Vec<(Slot, RawColumn)>;
 
 impl Target {
     fn cannot(&self, code: Code, cause: &std::io::Error) -> Error {
-        let opened = self.path.display().to_string();
-        let place = if opened == self.name { String::new() } else { format!(" ({opened})") };
-        Error::new(Owner::Connection, code, format!("{}{place}: {cause}", code.message(&[&self.name])))
+        raw_file::cannot(code, &self.name, &self.path, cause)
     }
 
     /// Opens the file for writing, at the place where the first batch goes, and orders the columns as it does.

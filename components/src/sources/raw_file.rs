@@ -10,7 +10,7 @@
 
 use crate::shared::raw_file::foreign::{self, Header};
 use crate::shared::raw_file::stream::{CONTINUATION, Message, Reader};
-use crate::shared::raw_file::{FileName, RawColumn, damaged};
+use crate::shared::raw_file::{self, FileName, RawColumn, damaged};
 use arrow::array::{ArrayRef, NullArray};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, Severity, codes};
@@ -18,7 +18,7 @@ use dtsx_engine::events::Message as Event;
 use dtsx_engine::flow::{
     BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, Source, Step, Waker,
 };
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::PropertyDef;
 use dtsx_engine::types::DataType;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -42,21 +42,7 @@ impl ComponentKind for RawFileSource {
     }
 
     fn properties(&self) -> &'static [PropertyDef] {
-        &[
-            PropertyDef {
-                name: "AccessMode",
-                ty: PropertyType::Int,
-                default: "0",
-                doc: "Where the file's name stands: FileName 0, FileNameVariable 1.",
-            },
-            PropertyDef { name: "FileName", ty: PropertyType::Text, default: "", doc: "The path of the file." },
-            PropertyDef {
-                name: "FileNameVariable",
-                ty: PropertyType::VariableName,
-                default: "",
-                doc: "The variable that holds the path of the file.",
-            },
-        ]
+        &raw_file::FILE_PROPERTIES
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
@@ -144,12 +130,7 @@ impl Source for RawSource {
     fn open(&self, cx: &OpenCx) -> Result<Box<dyn Fetch>> {
         let name: Arc<str> = Arc::from(self.plan.file.now(&*cx.variables)?);
         let path = cx.services.paths.resolve(&name);
-        let cannot = |e: std::io::Error| {
-            let code = codes::DTS_E_RAWFILECANTOPENREAD;
-            let opened = path.display().to_string();
-            let place = if *opened == *name { String::new() } else { format!(" ({opened})") };
-            Error::new(Owner::Connection, code, format!("{}{place}: {e}", code.message(&[&name])))
-        };
+        let cannot = |e: std::io::Error| raw_file::cannot(codes::DTS_E_RAWFILECANTOPENREAD, &name, &path, &e);
         let mut file = File::open(&path).map_err(cannot)?;
         let bytes = file.metadata().map_err(cannot)?.len();
         let mut start = Vec::new();
@@ -266,9 +247,9 @@ impl Decode for RawDecode {
                 (rows, wanted.iter().map(column).collect::<Result<Vec<_>>>()?)
             }
             (Form::Foreign(header), Bytes::Foreign(bytes)) => {
-                let rows = bytes.len() / header.row_size();
+                let rows = header.rows(bytes, name)?;
                 let column = |wanted: &Option<usize>| match wanted {
-                    Some(place) => header.column(bytes, *place, name),
+                    Some(place) => header.column(bytes, *place),
                     None => Ok(nothing(rows)),
                 };
                 (rows, wanted.iter().map(column).collect::<Result<Vec<_>>>()?)

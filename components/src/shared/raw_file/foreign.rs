@@ -115,11 +115,12 @@ impl Header {
         ROW_PREFIX + self.widths.iter().sum::<usize>()
     }
 
-    /// The values of column `index` in the rows that `bytes` holds.
+    /// How many rows `bytes` holds. Whoever reads columns of them asks first: one that nobody reads may be the one with
+    /// the NULL.
     ///
     /// # Errors
     /// Unsupported, for a row with a NULL.
-    pub(crate) fn column(&self, bytes: &[u8], index: usize, name: &str) -> Result<ArrayRef> {
+    pub(crate) fn rows(&self, bytes: &[u8], name: &str) -> Result<usize> {
         let size = self.row_size();
         if let Some(row) = bytes.chunks_exact(size).position(|row| row[0] != 0) {
             let text = format!(
@@ -129,6 +130,15 @@ impl Header {
             );
             return Err(Error::new(Owner::Unsupported, codes::DTS_E_RAWREADFAILED, text));
         }
+        Ok(bytes.len() / size)
+    }
+
+    /// The values of column `index` in the rows that `bytes` holds.
+    ///
+    /// # Errors
+    /// An internal one, for a type that the header refuses.
+    pub(crate) fn column(&self, bytes: &[u8], index: usize) -> Result<ArrayRef> {
+        let size = self.row_size();
         let offset = ROW_PREFIX + self.widths[..index].iter().sum::<usize>();
         let rows = bytes.chunks_exact(size).map(|row| &row[offset..]);
         Ok(match self.columns[index].data_type {
@@ -213,9 +223,9 @@ mod tests {
         assert_eq!(header.row_size(), 13);
         assert_eq!(header.columns[1].name, "Größe");
         let rows = &bytes[header.length..];
-        let amounts = header.column(rows, 0, "f").unwrap();
+        let amounts = header.column(rows, 0).unwrap();
         assert_eq!(amounts.as_primitive::<Decimal128Type>().values().to_vec(), [4_400_000, -1]);
-        let ids = header.column(rows, 1, "f").unwrap();
+        let ids = header.column(rows, 1).unwrap();
         assert_eq!(ids.as_primitive::<Int32Type>().values().to_vec(), [10248, i32::MIN]);
     }
 
@@ -235,7 +245,35 @@ mod tests {
         }
         let bytes = file(&[("X", number(3, 4))], &[&[1, 0, 0, 0, 0]]);
         let header = header(&bytes, "f").unwrap().unwrap();
-        assert!(header.column(&bytes[header.length..], 0, "f").unwrap_err().message().contains("NULL"));
+        assert!(header.rows(&bytes[header.length..], "f").unwrap_err().message().contains("NULL"));
+    }
+
+    #[test]
+    fn every_type_is_read_or_refused_by_name() {
+        let known = [2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21];
+        for code in 0..400 {
+            let named = DataType::from_code(code, 0, 0, 0, 0);
+            for size in [1, 2, 4, 8, 16] {
+                let read = header(&file(&[("X", number(code as u32, size))], &[]), "f.raw");
+                match read {
+                    Ok(read) => {
+                        assert!(known.contains(&code), "{code}");
+                        assert_eq!(read.unwrap().row_size() as u32, 1 + size);
+                    }
+                    Err(error) => {
+                        assert_eq!(error.owner(), Owner::Unsupported, "{code}");
+                        let said = named.filter(|_| !known.contains(&code)).map_or("\"X\"".into(), |t| t.to_string());
+                        assert!(error.message().contains(&said), "{code}: {error}");
+                    }
+                }
+            }
+        }
+        // More than a number says of itself: a code page, a precision, a sort key.
+        for field in [4, 5, 6, 7, 8, 9] {
+            let mut fields = number(3, 4);
+            fields[field] = 1;
+            assert!(header(&file(&[("X", fields)], &[]), "f").unwrap_err().message().contains("unknown way"));
+        }
     }
 
     #[test]
@@ -251,8 +289,9 @@ mod tests {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= change;
                 if let Ok(Some(header)) = header(&bytes, "f") {
-                    for column in 0..header.columns.len() {
-                        let _ = header.column(&bytes[header.length..], column, "f");
+                    let rows = &bytes[header.length..];
+                    for column in (0..header.columns.len()).filter(|_| header.rows(rows, "f").is_ok()) {
+                        assert_eq!(header.column(rows, column).unwrap().len(), rows.len() / header.row_size());
                     }
                 }
             }

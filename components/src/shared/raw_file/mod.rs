@@ -15,10 +15,11 @@ mod tests;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dtsx_engine::diag::{Code, Error, Owner, Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec, Layout, Slot};
-use dtsx_engine::types::Value;
-use dtsx_engine::types::{DataType, field_for};
+use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::types::{DataType, Value, field_for};
 use dtsx_engine::variables::VariableAccess;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The key of the schema's metadata that says what the file is, and its value.
@@ -97,6 +98,30 @@ pub(crate) fn columns_of(schema: &Schema) -> Option<Vec<RawColumn>> {
         return None;
     }
     schema.fields().iter().map(|field| RawColumn::from_field(field)).collect()
+}
+
+/// The properties of a raw file component that say which file.
+pub(crate) const FILE_PROPERTIES: [PropertyDef; 3] = [
+    PropertyDef {
+        name: "AccessMode",
+        ty: PropertyType::Int,
+        default: "0",
+        doc: "Where the file's name stands: FileName 0, FileNameVariable 1.",
+    },
+    PropertyDef { name: "FileName", ty: PropertyType::Text, default: "", doc: "The path of the file." },
+    PropertyDef {
+        name: "FileNameVariable",
+        ty: PropertyType::VariableName,
+        default: "",
+        doc: "The variable that holds the path of the file.",
+    },
+];
+
+/// Why the file that the package calls `name` cannot be opened.
+pub(crate) fn cannot(code: Code, name: &str, path: &Path, cause: &std::io::Error) -> Error {
+    let opened = path.display().to_string();
+    let place = if opened == name { String::new() } else { format!(" ({opened})") };
+    Error::new(Owner::Connection, code, format!("{}{place}: {cause}", code.message(&[&name])))
 }
 
 /// The file name of a source or destination: FileName, or the text in FileNameVariable, as AccessMode says.

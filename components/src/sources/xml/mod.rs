@@ -136,7 +136,33 @@ impl ComponentKind for XmlSource {
         }
         let options = CastOptions::data_flow(LCID);
         let plan = Plan { name: spec.name.clone(), document, schema, outputs, options };
+        if cx.online && spec.validate_external_metadata && !compare(spec, cx, &plan) {
+            return None;
+        }
         Some(Bound::Source(Box::new(Xml { plan: Arc::new(plan) })))
+    }
+}
+
+/// Compares the outputs with the schema, if its file is there already; whether they go together.
+fn compare(spec: &ComponentSpec, cx: &mut BindCx<'_>, plan: &Plan) -> bool {
+    let Some(name) = &plan.schema else { return true };
+    let path = cx.paths.resolve(name);
+    if !path.exists() {
+        // A task before this one may make it: the run says if none does.
+        return true;
+    }
+    match read::schemas(&path, name).and_then(|texts| read::compare(plan, &texts, &spec.name)) {
+        Ok(missing) => {
+            for (column, table) in missing {
+                let code = codes::DTS_E_XMLSRCSCHEMACOLUMNNOTINEXTERNALMETADATA;
+                cx.warning(spec, code, code.message(&[&format!("\"{column}\""), &format!("\"{table}\"")]));
+            }
+            true
+        }
+        Err(error) => {
+            cx.error(spec, error.code().unwrap_or(codes::DTS_E_XMLSRCUNABLETOPROCESSXMLDATA), error.message());
+            false
+        }
     }
 }
 
@@ -165,6 +191,8 @@ struct Output {
     name: String,
     rowset: String,
     columns: Vec<Column>,
+    /// Names of its external columns.
+    external: Vec<String>,
     errors: ErrorOutput,
     /// The columns of its error output: what they are, their type, and the column that they show.
     shown: Vec<(SpecialColumn, DataType, Option<usize>)>,
@@ -197,7 +225,8 @@ fn bind_output(spec: &ComponentSpec, cx: &mut BindCx<'_>, port: usize) -> Option
         let column = |name: &str| output.columns.iter().position(|c| c.name == name);
         spec.outputs[place].columns.iter().map(|c| (c.special, c.data_type, column(&c.name))).collect()
     });
-    Some(Output { port, name: output.name.clone(), rowset, columns, errors, shown })
+    let external = output.external.iter().map(|e| e.name.clone()).collect();
+    Some(Output { port, name: output.name.clone(), rowset, columns, external, errors, shown })
 }
 
 struct Plan {

@@ -65,7 +65,40 @@ pub(super) struct Bound {
     pub(super) outputs: Vec<(usize, Vec<Take>)>,
 }
 
+/// Compares the outputs with what a schema declares: a table for each rowset, a column for each column, under one of its
+/// elements. Gives what is wrong where no element fits, and the columns of tables that no column takes where one does.
+pub(super) fn compare(plan: &Plan, schemas: &[String], name: &str) -> Result<Vec<(String, String)>> {
+    let shapes = Shape::all(schemas).map_err(|why| plan.cannot_process(&why))?;
+    let mut first = None;
+    for shape in shapes {
+        match Bound::of(plan, shape, name) {
+            Ok(bound) => return Ok(bound.left_out(plan)),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    match first {
+        Some(error) => Err(error),
+        // Nothing is known of elements that are not supported; a document may have another root.
+        None => Ok(Vec::new()),
+    }
+}
+
 impl Bound {
+    /// The columns of tables, each with its table, that no external column stands for.
+    fn left_out(&self, plan: &Plan) -> Vec<(String, String)> {
+        let mut missing = Vec::new();
+        for ((table, takes), output) in self.outputs.iter().zip(&plan.outputs) {
+            let columns = self.shape.tables[*table].columns.iter().enumerate();
+            for (place, (column, _)) in columns.filter(|(_, (name, _))| !name.is_empty()) {
+                let known = output.external.iter().any(|name| name == column);
+                if !known && !takes.contains(&Take::Data(place)) {
+                    missing.push((column.clone(), output.rowset.clone()));
+                }
+            }
+        }
+        missing
+    }
+
     fn of(plan: &Plan, shape: Shape, name: &str) -> Result<Bound> {
         let mut outputs = Vec::with_capacity(plan.outputs.len());
         for output in &plan.outputs {
@@ -475,20 +508,23 @@ pub(super) fn schemas(path: &Path, name: &str) -> Result<Vec<String>> {
     let mut waiting = vec![path.to_path_buf()];
     let mut seen: Vec<std::path::PathBuf> = Vec::new();
     while let Some(path) = waiting.pop() {
-        if seen.contains(&path) {
+        let cannot = |why: &dyn std::fmt::Display| schema_error(name, &path, why);
+        // Two schemas may include each other, each by a path of its own.
+        let file = path.canonicalize().map_err(|e| cannot(&e))?;
+        if seen.contains(&file) {
             continue;
         }
-        let cannot = |why: &dyn std::fmt::Display| schema_error(name, &path, why);
+        seen.push(file);
         let file = std::fs::File::open(&path).map_err(|e| cannot(&e))?;
         let mut text = String::new();
         let mut decoded = BufReader::new(Decoding::xml(Box::new(file))?);
         decoded.read_to_string(&mut text).map_err(|e| cannot(&e))?;
         for include in includes(&text).map_err(|why| cannot(&why))? {
             let folder = path.parent().unwrap_or(Path::new("."));
-            waiting.push(folder.join(include.replace('\\', "/")));
+            let include = include.strip_prefix("file://").unwrap_or(&include).replace('\\', "/");
+            waiting.push(folder.join(include));
         }
         texts.push(text);
-        seen.push(path);
     }
     Ok(texts)
 }

@@ -2,8 +2,9 @@
 //!
 //! Every element with attributes or elements of its own is a table, and so is one of text that may occur several times;
 //! other elements and attributes are columns of the table around them. A table is called by its element, or, where several
-//! elements have that name, by the names from the root on, joined by `__`. Names are compared without their namespaces, as
-//! a document for this source has one.
+//! elements have that name, by the names from the root on, joined by `__`. What a schema declares is found by name and
+//! namespace, also in what it includes and imports; the names of a document are compared without their namespaces, as a
+//! document for this source has one.
 
 use roxmltree::{Document, Node as Xml};
 use std::collections::HashMap;
@@ -68,16 +69,32 @@ impl Shape {
     /// The schema cannot be read, has no such element, or says what is not supported.
     pub(super) fn of(schemas: &[String], root: &str) -> Result<Shape, String> {
         let documents = schemas.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let mut globals = Globals::default();
-        for document in &documents {
-            globals.add(document.root_element())?;
-        }
-        let Some(element) = globals.elements.get(root).copied() else {
+        let globals = Globals::of(&documents);
+        let Some(element) = globals.elements.first(root) else {
             return Err(format!("the schema has no element \"{root}\" for the document's root"));
         };
-        let mut builder = Builder { globals, shape: Shape::default(), open: Vec::new() };
+        let mut builder = Builder { globals: &globals, shape: Shape::default(), open: Vec::new() };
         builder.element(element, None, false, &mut Vec::new())?;
         Ok(builder.shape)
+    }
+
+    /// The shapes of documents with any of the elements that the schema itself, the first text, declares.
+    ///
+    /// # Errors
+    /// The schema cannot be read. An element that is not supported has no shape.
+    pub(super) fn all(schemas: &[String]) -> Result<Vec<Shape>, String> {
+        let documents = schemas.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let globals = Globals::of(&documents);
+        let mut shapes = Vec::new();
+        for child in documents.first().into_iter().flat_map(|d| d.root_element().children()) {
+            if child.has_tag_name((XSD, "element")) {
+                let mut builder = Builder { globals: &globals, shape: Shape::default(), open: Vec::new() };
+                if builder.element(child, None, false, &mut Vec::new()).is_ok() {
+                    shapes.push(builder.shape);
+                }
+            }
+        }
+        Ok(shapes)
     }
 
     /// The table that a rowset's id names.
@@ -93,29 +110,33 @@ impl Shape {
     }
 }
 
-/// Names of the files that a schema includes.
+/// Names of the files that a schema includes or imports. What it imports from the network (the schema of `xml:lang`) is
+/// not asked for: no row needs it.
 ///
 /// # Errors
-/// The schema cannot be read, or imports another namespace from a file.
+/// The schema cannot be read, or takes a part of itself from the network, or redefines another one.
 pub(super) fn includes(text: &str) -> Result<Vec<String>, String> {
     let document = parse(text)?;
     let mut files = Vec::new();
     for child in document.root_element().children().filter(|c| c.tag_name().namespace() == Some(XSD)) {
         let location = child.attribute("schemaLocation");
         match (child.tag_name().name(), location) {
-            ("include", Some(location)) => files.push(location.to_owned()),
+            ("import", Some(location)) if remote(location) => {}
+            ("include", Some(location)) if remote(location) => {
+                return Err(format!("the schema includes \"{location}\", which is not a file"));
+            }
+            ("include" | "import", Some(location)) => files.push(location.to_owned()),
             ("redefine" | "override", _) => {
                 return Err("the schema redefines another one, which is not supported".into());
-            }
-            ("import", Some(location)) => {
-                return Err(format!(
-                    "the schema imports another namespace from \"{location}\", which is not supported"
-                ));
             }
             _ => {}
         }
     }
     Ok(files)
+}
+
+fn remote(location: &str) -> bool {
+    location.split_once("://").is_some_and(|(scheme, _)| scheme.len() > 1 && !scheme.eq_ignore_ascii_case("file"))
 }
 
 fn parse(text: &str) -> Result<Document<'_>, String> {
@@ -127,33 +148,60 @@ fn parse(text: &str) -> Result<Document<'_>, String> {
     }
 }
 
-/// What a schema declares by name.
+/// Declarations of one kind, by name.
+#[derive(Default)]
+struct Declared<'a>(HashMap<&'a str, Vec<Xml<'a, 'a>>>);
+
+impl<'a> Declared<'a> {
+    /// What `at` means by a name: the declaration of that namespace. A schema without one takes that of whoever includes
+    /// it: then the name alone tells.
+    fn find(&self, at: Xml<'a, 'a>, name: &str) -> Option<Xml<'a, 'a>> {
+        let found = self.0.get(local(name))?;
+        let namespace = at.lookup_namespace_uri(name.split_once(':').map(|(prefix, _)| prefix));
+        let own = found.iter().find(|declared| namespace_of(**declared) == namespace);
+        own.or_else(|| found.first()).copied()
+    }
+
+    /// The first one of a name.
+    fn first(&self, name: &str) -> Option<Xml<'a, 'a>> {
+        self.0.get(name)?.first().copied()
+    }
+}
+
+/// The namespace of what a schema declares.
+fn namespace_of<'a>(declared: Xml<'a, 'a>) -> Option<&'a str> {
+    declared.parent_element().and_then(|schema| schema.attribute("targetNamespace"))
+}
+
+/// What schemas declare by name.
 #[derive(Default)]
 struct Globals<'a> {
-    elements: HashMap<&'a str, Xml<'a, 'a>>,
-    complex: HashMap<&'a str, Xml<'a, 'a>>,
-    simple: HashMap<&'a str, Xml<'a, 'a>>,
-    groups: HashMap<&'a str, Xml<'a, 'a>>,
-    attributes: HashMap<&'a str, Xml<'a, 'a>>,
-    attribute_groups: HashMap<&'a str, Xml<'a, 'a>>,
+    elements: Declared<'a>,
+    complex: Declared<'a>,
+    simple: Declared<'a>,
+    groups: Declared<'a>,
+    attributes: Declared<'a>,
+    attribute_groups: Declared<'a>,
 }
 
 impl<'a> Globals<'a> {
-    fn add(&mut self, schema: Xml<'a, 'a>) -> Result<(), String> {
-        for child in schema.children().filter(|c| c.tag_name().namespace() == Some(XSD)) {
+    fn of(documents: &'a [Document<'a>]) -> Globals<'a> {
+        let mut globals = Globals::default();
+        let children = documents.iter().flat_map(|document| document.root_element().children());
+        for child in children.filter(|c| c.tag_name().namespace() == Some(XSD)) {
             let Some(name) = child.attribute("name") else { continue };
             let map = match child.tag_name().name() {
-                "element" => &mut self.elements,
-                "complexType" => &mut self.complex,
-                "simpleType" => &mut self.simple,
-                "group" => &mut self.groups,
-                "attribute" => &mut self.attributes,
-                "attributeGroup" => &mut self.attribute_groups,
+                "element" => &mut globals.elements,
+                "complexType" => &mut globals.complex,
+                "simpleType" => &mut globals.simple,
+                "group" => &mut globals.groups,
+                "attribute" => &mut globals.attributes,
+                "attributeGroup" => &mut globals.attribute_groups,
                 _ => continue,
             };
-            map.entry(name).or_insert(child);
+            map.0.entry(name).or_default().push(child);
         }
-        Ok(())
+        globals
     }
 
     /// How values of a simple type are written.
@@ -169,10 +217,10 @@ impl<'a> Globals<'a> {
                         _ => Lexical::Plain,
                     };
                 }
-                let Some(next) = self.simple.get(local(named)).or_else(|| self.complex.get(local(named))) else {
+                let Some(next) = self.simple.find(at, named).or_else(|| self.complex.find(at, named)) else {
                     break;
                 };
-                at = *next;
+                at = next;
                 continue;
             }
             let steps = ["simpleType", "restriction", "simpleContent", "extension"];
@@ -195,14 +243,14 @@ fn is_builtin(at: Xml<'_, '_>, name: &str) -> bool {
     at.lookup_namespace_uri(prefix) == Some(XSD)
 }
 
-struct Builder<'a> {
-    globals: Globals<'a>,
+struct Builder<'g, 'a> {
+    globals: &'g Globals<'a>,
     shape: Shape,
     /// Complex types that are being expanded.
     open: Vec<roxmltree::NodeId>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> Builder<'_, 'a> {
     /// Adds an element within `parent`; returns its node.
     fn element(
         &mut self,
@@ -213,8 +261,8 @@ impl<'a> Builder<'a> {
     ) -> Result<(), String> {
         let repeated = repeated || many(declared);
         let element = match declared.attribute("ref") {
-            Some(name) => match self.globals.elements.get(local(name)) {
-                Some(element) => *element,
+            Some(name) => match self.globals.elements.find(declared, name) {
+                Some(element) => element,
                 None => return Err(format!("the schema refers to an element \"{name}\" that it does not declare")),
             },
             None => declared,
@@ -264,7 +312,7 @@ impl<'a> Builder<'a> {
     fn complex_type(&self, element: Xml<'a, 'a>) -> Option<Xml<'a, 'a>> {
         match element.attribute("type") {
             Some(name) if is_builtin(element, name) => None,
-            Some(name) => self.globals.complex.get(local(name)).copied(),
+            Some(name) => self.globals.complex.find(element, name),
             None => element.children().find(|c| c.tag_name().name() == "complexType"),
         }
     }
@@ -306,7 +354,7 @@ impl<'a> Builder<'a> {
                 }
                 "extension" => {
                     let base = child.attribute("base").filter(|name| !is_builtin(child, name));
-                    if let Some(base) = base.and_then(|name| self.globals.complex.get(local(name)).copied()) {
+                    if let Some(base) = base.and_then(|name| self.globals.complex.find(child, name)) {
                         if self.open.contains(&base.id()) {
                             return Err("the schema has a type that extends itself".into());
                         }
@@ -316,9 +364,12 @@ impl<'a> Builder<'a> {
                     }
                     self.content(child, node, table, path)?;
                 }
-                "restriction" => self.content(child, node, table, path)?,
+                "restriction" => {
+                    self.content(child, node, table, path)?;
+                    self.inherited(child, node, table);
+                }
                 "group" => {
-                    let named = child.attribute("ref").and_then(|name| self.globals.groups.get(local(name)).copied());
+                    let named = child.attribute("ref").and_then(|name| self.globals.groups.find(child, name));
                     if let Some(group) = named {
                         if self.open.contains(&group.id()) {
                             return Err("the schema has a group within itself".into());
@@ -328,18 +379,9 @@ impl<'a> Builder<'a> {
                         self.open.pop();
                     }
                 }
-                "attribute" => {
-                    let named = child.attribute("ref").and_then(|name| self.globals.attributes.get(local(name)));
-                    let attribute = named.copied().unwrap_or(child);
-                    if let Some(name) = attribute.attribute("name") {
-                        let lexical = self.globals.lexical(attribute);
-                        let column = self.column(table, name, lexical);
-                        self.shape.nodes[node].attributes.insert(name.to_owned(), column);
-                    }
-                }
+                "attribute" => self.attribute(child, node, table),
                 "attributeGroup" => {
-                    let named =
-                        child.attribute("ref").and_then(|n| self.globals.attribute_groups.get(local(n)).copied());
+                    let named = child.attribute("ref").and_then(|name| self.globals.attribute_groups.find(child, name));
                     if let Some(group) = named {
                         if self.open.contains(&group.id()) {
                             return Err("the schema has a group of attributes within itself".into());
@@ -353,6 +395,59 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// Adds an attribute.
+    fn attribute(&mut self, declared: Xml<'a, 'a>, node: usize, table: usize) {
+        let named = declared.attribute("ref").and_then(|name| self.globals.attributes.find(declared, name));
+        let attribute = named.unwrap_or(declared);
+        let Some(name) = attribute.attribute("name").filter(|_| declared.attribute("use") != Some("prohibited")) else {
+            return;
+        };
+        let lexical = self.globals.lexical(attribute);
+        let column = self.column(table, name, lexical);
+        self.shape.nodes[node].attributes.insert(name.to_owned(), column);
+    }
+
+    /// A type that restricts another one has the attributes of that one that it does not prohibit.
+    fn inherited(&mut self, restriction: Xml<'a, 'a>, node: usize, table: usize) {
+        let prohibited: Vec<&str> = restriction
+            .children()
+            .filter(|c| c.tag_name().name() == "attribute" && c.attribute("use") == Some("prohibited"))
+            .filter_map(|c| c.attribute("name"))
+            .collect();
+        let mut at = restriction;
+        for _ in 0..MAX_DEPTH {
+            let base = at.attribute("base").filter(|name| !is_builtin(at, name));
+            let Some(base) = base.and_then(|name| self.globals.complex.find(at, name)) else { return };
+            // Its attributes, wherever its content has them, but none of elements within it.
+            let mut open = vec![base];
+            let mut next = None;
+            while let Some(part) = open.pop() {
+                for child in part.children() {
+                    match child.tag_name().name() {
+                        "attribute" if child.attribute("name").is_none_or(|name| !prohibited.contains(&name)) => {
+                            self.attribute(child, node, table);
+                        }
+                        "attributeGroup" => {
+                            open.extend(child.attribute("ref").and_then(|name| {
+                                self.globals.attribute_groups.find(child, name).filter(|group| *group != part)
+                            }));
+                        }
+                        "simpleContent" | "complexContent" => open.push(child),
+                        "extension" | "restriction" => {
+                            next = Some(child);
+                            open.push(child);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            let Some(further) = next else { return };
+            at = further;
+        }
     }
 }
 

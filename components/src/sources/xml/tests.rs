@@ -80,7 +80,59 @@ fn what_is_not_supported_is_said() {
         assert!(error.contains(part), "{error}");
     }
     assert_eq!(includes(&schema("<xs:include schemaLocation='b.xsd'/>")).unwrap(), ["b.xsd"]);
-    assert!(includes(&schema("<xs:import namespace='u' schemaLocation='b.xsd'/>")).unwrap_err().contains("imports"));
+    assert_eq!(includes(&schema("<xs:import namespace='u' schemaLocation='b.xsd'/>")).unwrap(), ["b.xsd"]);
+    let xml = "<xs:import namespace='x' schemaLocation='http://www.w3.org/2001/xml.xsd'/><xs:import namespace='y'/>";
+    assert_eq!(includes(&schema(xml)).unwrap(), Vec::<String>::new());
+    assert!(includes(&schema("<xs:include schemaLocation='http://a/b.xsd'/>")).unwrap_err().contains("not a file"));
+    assert!(includes(&schema("<xs:redefine schemaLocation='b.xsd'/>")).unwrap_err().contains("redefines"));
+}
+
+#[test]
+fn names_of_two_namespaces() {
+    let own = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='o' xmlns='o' xmlns:p='p'>
+        <xs:import namespace='p' schemaLocation='p.xsd'/>
+        <xs:element name='r'><xs:complexType><xs:sequence>
+          <xs:element name='one' type='T' maxOccurs='unbounded'/><xs:element name='two' type='p:T' maxOccurs='unbounded'/>
+          <xs:element ref='p:three' maxOccurs='unbounded'/><xs:element name='four' type='Late'/>
+        </xs:sequence></xs:complexType></xs:element>
+        <xs:complexType name='T'><xs:attribute name='a'/></xs:complexType></xs:schema>";
+    let other = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='p' xmlns='p'>
+        <xs:element name='three' type='T'/><xs:complexType name='T'><xs:attribute name='b'/></xs:complexType></xs:schema>";
+    // has no namespace of its own, and takes that of the schema that includes it
+    let late = schema("<xs:complexType name='Late'><xs:attribute name='c'/></xs:complexType>");
+    let shape = Shape::of(&[own.into(), other.into(), late], "r").unwrap();
+    let tables: Vec<String> = shape
+        .tables
+        .iter()
+        .map(|t| format!("{}{:?}", t.name, t.columns.iter().map(|c| &c.0).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(tables.join(" "), r#"r[] one["a"] two["b"] three["b"] four["c"]"#);
+}
+
+#[test]
+fn what_restricts_a_type_has_its_attributes() {
+    let body = "<xs:element name='r' type='narrow'/>
+        <xs:complexType name='wide'><xs:sequence><xs:element name='x'/><xs:element name='y' minOccurs='0'/></xs:sequence>
+          <xs:attribute name='a'/><xs:attribute name='b'/><xs:attributeGroup ref='g'/></xs:complexType>
+        <xs:attributeGroup name='g'><xs:attribute name='c'/></xs:attributeGroup>
+        <xs:complexType name='narrow'><xs:complexContent><xs:restriction base='wide'><xs:sequence><xs:element name='x'/>
+          </xs:sequence><xs:attribute name='b' use='prohibited'/></xs:restriction></xs:complexContent></xs:complexType>";
+    assert_eq!(shown(body, "r"), "r(x,a,c)<");
+}
+
+#[test]
+fn schemas_that_include_each_other_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let a = folder.path().join("a.xsd");
+    let including = |file: &str, name: &str| {
+        schema(&format!("<xs:include schemaLocation='{file}'/><xs:element name='{name}' type='xs:int'/>"))
+    };
+    std::fs::write(&a, including(r"sub\b.xsd", "one")).unwrap();
+    std::fs::write(folder.path().join("sub/b.xsd"), including("../a.xsd", "two")).unwrap();
+    let texts = super::read::schemas(&a, "a.xsd").unwrap();
+    assert_eq!(texts.len(), 2);
+    assert!(Shape::of(&texts, "two").is_ok());
 }
 
 const DOCUMENT: &str = "<?xml version=\"1.0\"?><r xmlns:n='u'><t n='1'><s>a &amp; b</s><u>2024-02-29T00:00:00</u><v w='x'/><v/></t>\
