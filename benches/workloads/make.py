@@ -163,9 +163,25 @@ def load() -> Package:
     return package
 
 
+def read(name: str, arrow: bool) -> Package:
+    """W6, the reading half: all of a table `lineitem`, to a file or to whoever reads the DataReader destination."""
+    package = Package(name)
+    flow = package.add(DataFlow("Read"))
+    source = package.oledb("Source", "Data Source=.;Initial Catalog=Bench;Provider=SQLNCLI11.1;"
+                                      "Integrated Security=SSPI;")
+    rows = flow.oledb_source("Lineitem", source, "lineitem", LINEITEM).outputs[0]
+    if arrow:
+        flow.data_reader("Rows", rows, [column for column, _ in LINEITEM])
+    else:
+        flow.flat_file_destination("Lineitem file", rows,
+                                   flat(package, "Lineitem file", r"C:\Bench\out\w6.csv", LINEITEM), escape_qualifier=True)
+    return package
+
+
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else HERE
     for made in (round_trip(), derive_and_split("W1", "lineitem.csv"), look_up(), aggregate("W3a", "lineitem.csv", *FEW_GROUPS),
                  aggregate("W3b", "lineitem.csv", *MANY_GROUPS), sort(), merge_join(), load(),
+                 read("W6out", arrow=False), read("W6arrow", arrow=True),
                  derive_and_split("W7", "one.csv")):
         made.save(os.path.join(folder, made.name + ".dtsx"))

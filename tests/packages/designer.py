@@ -244,6 +244,8 @@ CLASSES = {
              "{07127A7C-164B-422A-AD1F-24BE39B4DB38}", "{F1CEE4CE-066D-4FBE-9DC4-CD97202F3450}"),
     "MergeJoin": ("Microsoft.MergeJoin", "{14D43A4F-D7BD-489D-829E-6DE35750CFE4}",
                   "{A18A4D58-7C7A-4448-8B98-AE2CEFE81B4C}", "{0D598A60-0A32-4B1B-A72C-5030B64E3A20}"),
+    "OLEDBSource": ("Microsoft.OLEDBSource", "{165A526D-D5DE-47FF-96A6-F8274C19826B}",
+                    "{BCEFE59B-6819-47F7-A125-63753B33ABB7}", "{2C0A8BE5-1EDC-4353-A0EF-B778599C65A0}"),
     "OLEDBDestination": ("Microsoft.OLEDBDestination", "{4ADA7EAA-136C-4215-8098-D7A7C27FC0D1}",
                          "{5A0B62E8-D91D-49F5-94A5-7BE58DE508F0}", "{E2568105-9550-4F71-A638-B7FE42E66922}"),
     "RowCount": ("Microsoft.RowCount", "{E2697D8C-70DA-42B2-8208-A19CE3A9FE41}",
@@ -259,7 +261,8 @@ FRIENDLY_NAMES = {"FlatFileSource": "Flat File Source", "FlatFileDestination": "
                   "DerivedColumn": "Derived Column", "ConditionalSplit": "Conditional Split",
                   "DataConvert": "Data Conversion", "Multicast": "Multicast", "UnionAll": "Union All",
                   "Lookup": "Lookup", "Cache": "Cache Transform", "RowCount": "Row Count", "Sort": "Sort",
-                  "MergeJoin": "Merge Join", "Aggregate": "Aggregate", "OLEDBDestination": "OLE DB Destination"}
+                  "MergeJoin": "Merge Join", "Aggregate": "Aggregate", "OLEDBDestination": "OLE DB Destination",
+                  "OLEDBSource": "OLE DB Source"}
 
 
 @dataclass
@@ -420,6 +423,35 @@ class DataFlow:
                       external=column.name, external_type=column.type)
         self._connect(source, target)
         return component
+
+    def oledb_source(self, name: str, connection: "Connection", table: str, columns: list,
+                     error="FailComponent", truncation="FailComponent") -> Component:
+        """All of a table. `columns`: (column of the table and of the data flow, its type)."""
+        columns = [Column(column, kind, external=True, operation="Conversion", error=error, truncation=truncation)
+                   for column, kind in columns]
+        bad = self._error_output("OLE DB Source Error Output", None)
+        bad.columns[:0] = [Column(column.name, column.type) for column in columns]
+        return self._add(Component(
+            "OLEDBSource", name, description="OLE DB Source", version=7, dispositions=True, connection=connection,
+            properties=[
+                Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
+                         "A value of 0 indicates an infinite time-out."),
+                Property("OpenRowset", "System.String", table,
+                         "Specifies the name of the database object used to open a rowset."),
+                Property("OpenRowsetVariable", "System.String", "", "Specifies the variable that contains the name of "
+                         "the database object used to open a rowset."),
+                Property("SqlCommand", "System.String", "", "The SQL command to be executed."),
+                Property("SqlCommandVariable", "System.String", "",
+                         "The variable that contains the SQL command to be executed."),
+                Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
+                         "page information is unavailable from the data source."),
+                Property("AlwaysUseDefaultCodePage", "System.Boolean", "false", "Forces the use of the "
+                         "DefaultCodePage property value when describing character data."),
+                Property("AccessMode", "System.Int32", "0", "Specifies the mode used to access the database.",
+                         type_converter="AccessMode"),
+                Property("ParameterMapping", "System.String", "",
+                         "The mappings between the parameters in the SQL command and variables.")],
+            outputs=[Output("OLE DB Source Output", columns=columns, external=True), bad]))
 
     def oledb_destination(self, name: str, source: Output, connection: "Connection", table: str,
                           columns: list, error: str = "FailComponent") -> Component:

@@ -3,6 +3,7 @@
 //! `wire` is the connection, `types` the binary form, `statements` what a session runs, `load` the bulk load. A block of
 //! rows is the messages as they came; a lane decodes them, and texts stay where they are, as views into the block.
 
+mod binary;
 mod load;
 mod statements;
 mod types;
@@ -70,7 +71,7 @@ impl Driver for PostgresDriver {
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
         let wire = Wire::open(&address(&Pairs::parse(target.address.reveal())), target.connect_timeout)?;
         let dialect = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
-        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, timeout: None }))
+        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, described: None, timeout: None }))
     }
 }
 
@@ -79,6 +80,8 @@ struct PostgresSession {
     dialect: Dialect,
     /// The text of the statement that is prepared under the name [`statements::NAME`].
     prepared: Option<String>,
+    /// The table that was described last, as it is spelled: a bulk load asks with every batch.
+    described: Option<(String, statements::Described)>,
     /// The statement_timeout that is set.
     timeout: Option<std::time::Duration>,
 }
@@ -146,6 +149,7 @@ impl Session for PostgresSession {
 
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         self.alive()?;
+        self.described = None;
         let done = self.set_timeout(options.timeout).and_then(|()| self.run(sql, params));
         done.map_err(|e| self.told(e))
     }
@@ -158,6 +162,7 @@ impl Session for PostgresSession {
         options: &StatementOptions,
     ) -> Outcome<Vec<RowFailure>> {
         self.alive()?;
+        self.described = None;
         let done = self.set_timeout(options.timeout).and_then(|()| self.run_rows(sql, rows, types));
         done.map_err(|e| self.told(e))
     }
@@ -169,6 +174,7 @@ impl Session for PostgresSession {
         options: &StatementOptions,
     ) -> Outcome<Box<dyn Cursor + 's>> {
         self.alive()?;
+        self.described = None;
         match self.set_timeout(options.timeout).and_then(|()| self.begin_query(sql, params)) {
             Ok(columns) => Ok(Box::new(statements::PostgresCursor::new(self, columns, options))),
             Err(error) => Err(self.told(error)),
@@ -178,7 +184,10 @@ impl Session for PostgresSession {
     fn describe(&mut self, relation: &Relation<'_>) -> Outcome<Vec<ColumnInfo>> {
         self.alive()?;
         let described = match relation {
-            Relation::Table(table) => self.describe_table(table),
+            Relation::Table(table) => {
+                self.described = None;
+                self.describe_table(table).map(|columns| columns.iter().map(|(info, _)| info.clone()).collect())
+            }
             Relation::Query(sql) => self.describe_query(sql),
         };
         described.map_err(|e| self.told(e))
@@ -219,7 +228,21 @@ impl Session for PostgresSession {
     }
 
     fn rollback(&mut self) -> Outcome<()> {
+        // What was undone may be the table.
+        self.described = None;
         self.simple("ROLLBACK").map(drop)
+    }
+
+    fn savepoint(&mut self, name: &str) -> Outcome<()> {
+        self.simple(&self.dialect.savepoint(name)).map(drop)
+    }
+
+    fn rollback_to(&mut self, name: &str) -> Outcome<()> {
+        self.simple(&self.dialect.rollback_to(name)).map(drop)
+    }
+
+    fn release(&mut self, name: &str) -> Outcome<()> {
+        self.dialect.release(name).map_or(Ok(()), |sql| self.simple(&sql).map(drop))
     }
 
     fn in_transaction(&self) -> bool {
@@ -236,6 +259,7 @@ impl Session for PostgresSession {
 
     fn reset(&mut self) -> bool {
         self.prepared = None;
+        self.described = None;
         self.timeout = None;
         self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None)).is_ok()
     }

@@ -1,7 +1,7 @@
 //! Statements: run at once, run for each row, or run for the rows that they yield.
 
-use super::types::{self, Column};
-use super::{PostgresSession, failure};
+use super::types::{self, Column, Strictness};
+use super::{PostgresSession, binary, failure};
 use crate::db::cells::{self, Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::{RowBlock, Rows};
@@ -44,8 +44,7 @@ pub(super) fn text_of(cell: &Cell<'_>, out: &mut Vec<u8>) -> Option<()> {
             cells::decimal_text(*v, *scale, &mut text);
             out.extend_from_slice(text.as_bytes());
         }
-        // The server knows no NUL in texts; SSIS's strings end at one.
-        Cell::Text(text) => out.extend_from_slice(text.split('\0').next().unwrap_or("").as_bytes()),
+        Cell::Text(text) => out.extend_from_slice(binary::up_to_nul(text).as_bytes()),
         Cell::Bytes(bytes) => {
             out.extend_from_slice(b"\\x");
             bytes.iter().for_each(|b| out.extend_from_slice(&[hex(b >> 4), hex(b & 15)]));
@@ -317,9 +316,20 @@ impl PostgresSession {
         Ok(self.parsed(&sql)?.into_iter().map(|(info, _)| info).collect())
     }
 
-    /// The columns of a table, and what the catalog knows of them.
-    pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
-        let mut columns = self.describe_query(&self.dialect.select_all(table))?;
+    /// The columns of a table, and what the catalog knows of them; from memory while nothing was run that could have
+    /// changed them.
+    pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Described> {
+        let spelled = self.dialect.table(table);
+        if let Some((_, columns)) = self.described.as_ref().filter(|(known, _)| *known == spelled) {
+            return Ok(columns.clone());
+        }
+        let columns: Described = self.ask_for_table(table)?.into();
+        self.described = Some((spelled, columns.clone()));
+        Ok(columns)
+    }
+
+    fn ask_for_table(&mut self, table: &TableName) -> Outcome<Vec<(ColumnInfo, Column)>> {
+        let mut columns = self.parsed(&self.dialect.select_all(table))?;
         let name = self.dialect.table(table).replace('\'', "''");
         let sql = format!(
             "SELECT a.attname::text, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
@@ -345,7 +355,7 @@ impl PostgresSession {
                     _ => None,
                 };
                 let yes = |at: usize| cells[at].get(row) == Cell::Bool(true);
-                if let Some(column) = columns.iter_mut().find(|c| Some(&c.name) == text(0).as_ref()) {
+                if let Some((column, _)) = columns.iter_mut().find(|(c, _)| Some(&c.name) == text(0).as_ref()) {
                     column.nullable = Some(!yes(1));
                     column.generated = yes(2);
                     column.default = text(3);
@@ -362,9 +372,12 @@ impl PostgresSession {
         let (sql, order) = numbered(sql, params);
         let columns = self.parsed(&sql)?;
         let params: Vec<Param> = order.iter().filter_map(|at| params.get(*at)).cloned().collect();
-        Ok(Begun { columns, params })
+        Ok(Begun { sql, columns, params })
     }
 }
+
+/// The columns of a table.
+pub(super) type Described = Arc<[(ColumnInfo, Column)]>;
 
 /// What ends a run of many rows, and is not the fault of one of them.
 pub(super) fn fatal(error: &DbError) -> bool {
@@ -373,6 +386,7 @@ pub(super) fn fatal(error: &DbError) -> bool {
 
 /// A statement that is parsed and not run.
 pub(super) struct Begun {
+    sql: String,
     columns: Vec<(ColumnInfo, Column)>,
     params: Vec<Param>,
 }
@@ -380,9 +394,11 @@ pub(super) struct Begun {
 /// The rows of the statement that is parsed.
 pub(super) struct PostgresCursor<'s> {
     session: &'s mut PostgresSession,
+    sql: String,
     infos: Vec<ColumnInfo>,
     columns: Arc<Vec<Column>>,
     wanted: Arc<Vec<bool>>,
+    strictness: Strictness,
     params: Vec<Param>,
     running: bool,
     done: bool,
@@ -400,7 +416,9 @@ impl<'s> PostgresCursor<'s> {
         let (infos, columns): (Vec<ColumnInfo>, Vec<Column>) = begun.columns.into_iter().unzip();
         PostgresCursor {
             session,
+            sql: begun.sql,
             wanted: Arc::new(vec![true; columns.len()]),
+            strictness: Strictness::Strict,
             infos,
             columns: Arc::new(columns),
             params: begun.params,
@@ -418,6 +436,8 @@ impl<'s> PostgresCursor<'s> {
         let cells = columns.iter().map(|(c, t)| Ok(Cells::of(c, t)?.get(0))).collect::<Outcome<Vec<_>>>()?;
         let formats: Vec<i16> = self.columns.iter().map(|c| c.binary.into()).collect();
         let out = &mut self.session.wire.out;
+        // Once more: between the two, somebody who deals out connections may have given us another one.
+        frontend::parse("", &self.sql, [], out).map_err(|e| unsent(&e))?;
         bind(out, "", &cells, &formats)?;
         frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
         frontend::sync(out);
@@ -435,7 +455,8 @@ impl<'s> PostgresCursor<'s> {
             let mut bytes = Vec::with_capacity(self.block_bytes + (64 << 10));
             let rows = wire.rows(b'D', &mut bytes, self.block_bytes, self.block_rows)?;
             if rows > 0 {
-                return Ok(Some(Block { bytes, rows, columns: self.columns.clone(), wanted: self.wanted.clone() }));
+                let (columns, wanted) = (self.columns.clone(), self.wanted.clone());
+                return Ok(Some(Block { bytes, rows, columns, wanted, strictness: self.strictness }));
             }
             let message = wire.receive()?;
             match message.tag {
@@ -468,6 +489,7 @@ impl Cursor for PostgresCursor<'_> {
         let columns = self.columns.iter().zip(wishes).map(|(c, w)| w.map_or(*c, |w| types::wished(*c, w)));
         self.columns = Arc::new(columns.collect());
         self.wanted = Arc::new(wishes.iter().map(Option::is_some).collect());
+        self.strictness = Strictness::Faults;
         for (info, column) in self.infos.iter_mut().zip(self.columns.iter()) {
             info.data_type = column.data_type;
         }
@@ -509,6 +531,7 @@ struct Block {
     rows: usize,
     columns: Arc<Vec<Column>>,
     wanted: Arc<Vec<bool>>,
+    strictness: Strictness,
 }
 
 impl RowBlock for Block {
@@ -517,8 +540,8 @@ impl RowBlock for Block {
     }
 
     fn decode(self: Box<Self>) -> Outcome<Rows> {
-        let Block { bytes, rows, columns, wanted } = *self;
-        Ok(Rows::new(rows, types::decode(bytes, rows, &columns, &wanted)?))
+        let Block { bytes, rows, columns, wanted, strictness } = *self;
+        types::decode(bytes, rows, &columns, &wanted, strictness)
     }
 }
 

@@ -1,9 +1,12 @@
 //! PostgreSQL's types as types of SSIS, and its binary form as Arrow columns.
 
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::rows::Rows;
 use arrow::array::*;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use dtsx_engine::types::{DataType, MAX_WSTR_UNITS, decimal, scalar};
+use dtsx_engine::batch::{Fault, Faults};
+use dtsx_engine::types::convert::FaultCodes;
+use dtsx_engine::types::{DataType, MAX_WSTR_UNITS, calendar, decimal, scalar};
 use std::sync::Arc;
 
 /// How a column comes, and what it becomes.
@@ -41,16 +44,20 @@ pub(super) struct Column {
     pub(super) data_type: DataType,
     /// Whether it is asked for in binary form; else in text.
     pub(super) binary: bool,
+    /// The number of the server's type.
+    pub(super) oid: u32,
 }
 
 /// Days from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const EPOCH: i32 = 10_957;
 /// The same in microseconds.
 const EPOCH_MICROS: i64 = EPOCH as i64 * 86_400_000_000;
+/// Microseconds of a day; PostgreSQL's times may be 24:00:00.
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The column of a type, by its number and modifier.
 pub(super) fn column(oid: u32, modifier: i32) -> Column {
-    let binary = |form, data_type| Column { form, data_type, binary: true };
+    let binary = |form, data_type| Column { form, data_type, binary: true, oid };
     let length = u32::try_from(modifier - 4).ok().filter(|n| (1..=MAX_WSTR_UNITS).contains(n));
     let text = |len: Option<u32>| binary(Form::Text, len.map_or(DataType::NText, |len| DataType::WStr { len }));
     // Without a modifier, times have six digits.
@@ -86,7 +93,7 @@ pub(super) fn column(oid: u32, modifier: i32) -> Column {
         1700 => binary(Form::NumericAsDouble, DataType::R8),
         2950 => binary(Form::Uuid, DataType::Guid),
         // Everything else has a text form.
-        _ => Column { form: Form::Text, data_type: DataType::NText, binary: false },
+        _ => Column { form: Form::Text, data_type: DataType::NText, binary: false, oid },
     }
 }
 
@@ -107,9 +114,29 @@ pub(super) fn wished(column: Column, wished: DataType) -> Column {
     }
 }
 
-fn wrong(column: &Column) -> DbError {
+/// Why a value does not come in.
+enum Wrong {
+    /// It is a value, and none that the column's type has: `NaN`, `infinity`, a date before the year 1.
+    Value,
+    /// It is none of its own type: server and reader misunderstand each other.
+    Form,
+}
+
+fn misunderstood(column: &Column) -> DbError {
     let message = format!("the server sent a value that is no {}", column.data_type);
     DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Value, message) }
+}
+
+/// A day that DT_DBDATE has: neither infinite nor before the year 1.
+fn day(days: i32) -> Result<i32, Wrong> {
+    let day = days.checked_add(EPOCH).filter(|d| (calendar::MIN_DAY..=calendar::MAX_DAY).contains(d));
+    day.ok_or(Wrong::Value)
+}
+
+/// Microseconds since 1970-01-01, in the same range.
+fn moment(micros: i64) -> Result<i64, Wrong> {
+    let range = calendar::MIN_TICKS / 10..=calendar::MAX_TICKS / 10;
+    micros.checked_add(EPOCH_MICROS).filter(|m| range.contains(m)).ok_or(Wrong::Value)
 }
 
 /// Precision and scale of a decimal type.
@@ -217,21 +244,43 @@ enum Values {
     Views(Vec<u128>, NullBufferBuilder),
 }
 
+/// A numeric as its server sends it, times 10^scale.
+#[cfg(test)]
+pub(super) fn scaled(bytes: &[u8], scale: u8) -> Option<i128> {
+    Digits::read(bytes)?.scaled(scale)
+}
+
+/// How a block is decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Strictness {
+    /// A value that the column's type does not have is a fault of its row.
+    Faults,
+    /// It fails the block: nobody looks at faults.
+    Strict,
+}
+
 /// Decodes messages of rows (a tag, a length, a count of values, the values) into columns.
-pub(super) fn decode(block: Vec<u8>, rows: usize, columns: &[Column], wanted: &[bool]) -> Outcome<Vec<ArrayRef>> {
+pub(super) fn decode(
+    block: Vec<u8>,
+    rows: usize,
+    columns: &[Column],
+    wanted: &[bool],
+    strictness: Strictness,
+) -> Outcome<Rows> {
     let mut builders: Vec<Values> =
         columns.iter().zip(wanted).map(|(c, w)| if *w { builder(c, rows) } else { Values::Skip }).collect();
+    let mut faults: Vec<Faults> = vec![Faults::new(); columns.len()];
     let short = || DbError::new(ErrorKind::Lost, "the server sent a row that ends early");
     let block = Buffer::from_vec(block);
     let bytes = block.as_slice();
     let mut at = 0;
-    for _ in 0..rows {
+    for number in 0..rows {
         let length =
             bytes.get(at + 1..at + 5).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes).ok_or_else(short)?;
         let end = at + 1 + length as usize;
         let mut place = at + 7;
         let row = bytes.get(..end).ok_or_else(short)?;
-        for (values, column) in builders.iter_mut().zip(columns) {
+        for (index, (values, column)) in builders.iter_mut().zip(columns).enumerate() {
             let size =
                 row.get(place..place + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes).ok_or_else(short)?;
             place += 4;
@@ -240,12 +289,21 @@ pub(super) fn decode(block: Vec<u8>, rows: usize, columns: &[Column], wanted: &[
                 continue;
             }
             let value = row.get(place..place + size as usize).ok_or_else(short)?;
-            push(values, column, value, place)?;
+            match push(values, column, value, place) {
+                Ok(()) => {}
+                Err(Wrong::Value) if strictness == Strictness::Faults => {
+                    null(values);
+                    let code = FaultCodes::DATABASE_SOURCE.overflow;
+                    faults[index].push(Fault { row: number as u32, code, truncation: false });
+                }
+                Err(_) => return Err(misunderstood(column)),
+            }
             place += size as usize;
         }
         at = end;
     }
-    builders.into_iter().zip(columns).map(|(values, column)| finish(values, column, &block, rows)).collect()
+    let finished = builders.into_iter().zip(columns).map(|(values, column)| finish(values, column, &block, rows));
+    Ok(Rows { len: rows, columns: finished.collect::<Outcome<_>>()?, faults })
 }
 
 fn builder(column: &Column, rows: usize) -> Values {
@@ -300,10 +358,10 @@ fn null(values: &mut Values) {
 }
 
 #[inline]
-fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Outcome<()> {
+fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Result<(), Wrong> {
     macro_rules! number {
         ($t:ty) => {
-            <$t>::from_be_bytes(value.try_into().map_err(|_| wrong(column))?)
+            <$t>::from_be_bytes(value.try_into().map_err(|_| Wrong::Form)?)
         };
     }
     match values {
@@ -315,37 +373,36 @@ fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Out
         Values::U4(b) => b.append_value(number!(u32)),
         Values::F4(b) => b.append_value(number!(f32)),
         Values::F8(b) if column.form == Form::F8 => b.append_value(number!(f64)),
-        Values::F8(b) => b.append_value(Digits::read(value).and_then(|d| d.double()).ok_or_else(|| wrong(column))?),
+        Values::F8(b) => b.append_value(Digits::read(value).and_then(|d| d.double()).ok_or(Wrong::Form)?),
         Values::Decimal(b) if column.form == Form::Money => b.append_value(i128::from(number!(i64)) * 100),
         Values::Decimal(b) => {
             let (precision, scale) = precision(&column.data_type);
-            let scaled = Digits::read(value).and_then(|d| d.scaled(scale)).and_then(|v| decimal::fit(v, precision));
-            b.append_value(scaled.ok_or_else(|| wrong(column))?);
+            let digits = Digits::read(value).ok_or(Wrong::Form)?;
+            // NaN and the infinities are no numbers here, and what is too large is none of the column's.
+            b.append_value(digits.scaled(scale).and_then(|v| decimal::fit(v, precision)).ok_or(Wrong::Value)?);
         }
-        // The infinite dates have no place among the finite.
-        Values::Date(b) => b.append_value(number!(i32).checked_add(EPOCH).ok_or_else(|| wrong(column))?),
-        Values::Time(b) => b.append_value(number!(i64) * 1000),
+        Values::Date(b) => b.append_value(day(number!(i32))?),
+        Values::Time(b) => match number!(i64) {
+            micros @ 0..DAY_MICROS => b.append_value(micros * 1000),
+            _ => return Err(Wrong::Value),
+        },
         Values::Micros(b) => {
-            let micros = number!(i64).checked_add(EPOCH_MICROS).ok_or_else(|| wrong(column))?;
+            let micros = moment(number!(i64))?;
             // DT_DBTIMESTAMP keeps milliseconds.
             b.append_value(if column.data_type == DataType::Date { micros } else { micros - micros.rem_euclid(1000) });
         }
-        Values::Ticks(b) => b.append_value(ticks(number!(i64)).ok_or_else(|| wrong(column))?),
+        Values::Ticks(b) => b.append_value(moment(number!(i64))? * 10),
         Values::Offset(all, valid) => {
-            all.push(ticks(number!(i64)).ok_or_else(|| wrong(column))?);
+            all.push(moment(number!(i64))? * 10);
             valid.push(true);
         }
-        Values::Guid(b) => b.append_value(value).map_err(|_| wrong(column))?,
+        Values::Guid(b) => b.append_value(value).map_err(|_| Wrong::Form)?,
         Values::Views(views, nulls) => {
             views.push(arrow::array::make_view(value, 0, place as u32));
             nulls.append_non_null();
         }
     }
     Ok(())
-}
-
-fn ticks(micros: i64) -> Option<i64> {
-    micros.checked_add(EPOCH_MICROS)?.checked_mul(10)
 }
 
 fn finish(values: Values, column: &Column, block: &Buffer, rows: usize) -> Outcome<ArrayRef> {
@@ -410,6 +467,61 @@ mod tests {
         }
         assert_eq!(Digits::read(&numeric(0, 0x4000, &[12, 5000])).unwrap().double(), Some(-12.5));
         assert_eq!(Digits::read(&numeric(0, 0, &[])).unwrap().double(), Some(0.0));
+    }
+
+    #[test]
+    fn values_that_no_column_has_are_faults_of_their_rows() {
+        let timestamp = |micros: i64| micros.to_be_bytes().to_vec();
+        let (first, last) = (i64::from(calendar::MIN_DAY - EPOCH), i64::from(calendar::MAX_DAY - EPOCH));
+        for (oid, modifier, good, bad) in [
+            (
+                1082,
+                -1,
+                [(first as i32).to_be_bytes().to_vec(), (last as i32).to_be_bytes().to_vec()],
+                [i32::MIN, i32::MAX].map(|d| d.to_be_bytes().to_vec()),
+            ),
+            (
+                1082,
+                -1,
+                [0, 1].map(|d: i32| d.to_be_bytes().to_vec()),
+                [first as i32 - 1, last as i32 + 1].map(|d| d.to_be_bytes().to_vec()),
+            ),
+            (
+                1114,
+                6,
+                [timestamp(first * DAY_MICROS), timestamp((last + 1) * DAY_MICROS - 1)],
+                [timestamp(i64::MIN), timestamp(i64::MAX)],
+            ),
+            (
+                1114,
+                3,
+                [timestamp(0), timestamp(1)],
+                [timestamp(first * DAY_MICROS - 1), timestamp((last + 1) * DAY_MICROS)],
+            ),
+            (1184, -1, [timestamp(0), timestamp(1)], [timestamp(i64::MIN), timestamp(i64::MAX)]),
+            (1083, -1, [timestamp(0), timestamp(DAY_MICROS - 1)], [timestamp(DAY_MICROS), timestamp(-1)]),
+            (
+                1700,
+                (4 << 16 | 2) + 4,
+                [numeric(0, 0, &[99, 9900]), numeric(0, 0x4000, &[1])],
+                [numeric(0, 0xC000, &[]), numeric(0, 0, &[100])],
+            ),
+        ] {
+            let mut block = Vec::new();
+            for value in [&good[0], &bad[0], &good[1], &bad[1]] {
+                block.push(b'D');
+                block.extend((4 + 2 + 4 + value.len() as u32).to_be_bytes());
+                block.extend(1_u16.to_be_bytes());
+                block.extend((value.len() as u32).to_be_bytes());
+                block.extend(value);
+            }
+            let columns = [column(oid, modifier)];
+            let rows = decode(block.clone(), 4, &columns, &[true], Strictness::Faults).unwrap();
+            assert_eq!(rows.faults_of(0).iter().map(|f| f.row).collect::<Vec<_>>(), [1, 3], "{oid} {modifier}");
+            let nulls: Vec<bool> = (0..4).map(|row| rows.columns[0].is_null(row)).collect();
+            assert_eq!(nulls, [false, true, false, true], "{oid} {modifier}");
+            assert!(decode(block, 4, &columns, &[true], Strictness::Strict).is_err(), "{oid} {modifier}");
+        }
     }
 
     #[test]

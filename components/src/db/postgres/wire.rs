@@ -122,10 +122,10 @@ impl Interrupter {
 /// A connection.
 pub(super) struct Wire {
     socket: Socket,
-    /// What was received and not looked at.
+    /// What was received and not looked at is at `at..end`.
     input: Vec<u8>,
-    /// Where the unread bytes of `input` begin.
     at: usize,
+    end: usize,
     /// What is to be sent.
     pub(super) out: BytesMut,
     /// The transaction status of the last ReadyForQuery: `I`, `T`, `E`.
@@ -164,6 +164,7 @@ impl Wire {
             socket,
             input: Vec::new(),
             at: 0,
+            end: 0,
             out: BytesMut::new(),
             status: b'I',
             interrupter,
@@ -272,22 +273,22 @@ impl Wire {
     /// Reads more into the input.
     fn fill(&mut self) -> Outcome<()> {
         if self.at > 0 {
-            self.input.drain(..self.at);
+            self.input.copy_within(self.at..self.end, 0);
+            self.end -= self.at;
             self.at = 0;
         }
-        let have = self.input.len();
-        self.input.resize(have + READ, 0);
+        // Grown once for the longest message, and never cleared.
+        if self.input.len() < self.end + READ {
+            self.input.resize((self.end + READ).next_power_of_two(), 0);
+        }
         let got = loop {
-            match self.socket.read(&mut self.input[have..]) {
+            match self.socket.read(&mut self.input[self.end..]) {
                 Ok(got) => break got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.input.truncate(have);
-                    return Err(self.lost(&error));
-                }
+                Err(error) => return Err(self.lost(&error)),
             }
         };
-        self.input.truncate(have + got);
+        self.end += got;
         if got == 0 {
             return Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it")));
         }
@@ -296,7 +297,7 @@ impl Wire {
 
     /// The tag and the whole length of the next message, if its head is here.
     fn head(&self) -> Option<(u8, usize)> {
-        let head = self.input.get(self.at..self.at + 5)?;
+        let head = self.input[..self.end].get(self.at..self.at + 5)?;
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
         Some((head[0], length.max(4) + 1))
     }
@@ -304,7 +305,7 @@ impl Wire {
     /// The next message; notices and settings are passed over.
     pub(super) fn receive(&mut self) -> Outcome<Message> {
         loop {
-            match self.head().filter(|(_, length)| self.input.len() - self.at >= *length) {
+            match self.head().filter(|(_, length)| self.end - self.at >= *length) {
                 Some((tag, length)) => {
                     let body = self.input[self.at + 5..self.at + length].to_vec();
                     self.at += length;
@@ -336,7 +337,7 @@ impl Wire {
             let mut other = false;
             while count < rows && block.len() + (self.at - start) < bytes {
                 match self.head() {
-                    Some((next, length)) if self.input.len() - self.at >= length => {
+                    Some((next, length)) if self.end - self.at >= length => {
                         if next == tag {
                             self.at += length;
                             count += 1;
