@@ -246,6 +246,17 @@ impl Database {
         }
     }
 
+    /// The server's port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// A file of the server's data folder; None: there is none.
+    pub fn file(&self, name: &str) -> Option<String> {
+        let path = self.server.folder.join("data").join(name);
+        path.exists().then(|| path.to_string_lossy().into_owned())
+    }
+
     /// Runs statements with the server's own client; what it prints, rows as lines.
     ///
     /// # Errors
@@ -417,6 +428,8 @@ fn begin_postgres(folder: &Path, port: u16, durability: Durability) -> Result<()
         .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-D"])
         .arg(&data)
         .current_dir("/"))?;
+    // Without openssl, the server does not encrypt.
+    let _ = certificates(&data);
     keep(folder, postmaster(&data, port, durability)?)?;
     wait(|| answer(Make::Postgres, port))
 }
@@ -430,8 +443,39 @@ fn postmaster(data: &Path, port: u16, durability: Durability) -> Result<Command,
     if durability == Durability::Careless {
         server.args(["-c", "synchronous_commit=off"]);
     }
+    if data.join("server.crt").exists() {
+        for setting in ["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key", "ssl_ca_file=root.crt"] {
+            server.args(["-c", setting]);
+        }
+    }
     server.arg("-c").arg(format!("unix_socket_directories={}", data.display()));
     Ok(server)
+}
+
+/// Certificates of a root that signed itself, of the server for `localhost`, of the user `by_certificate`, and of another
+/// root that signed neither; and users that may only log in over encrypted connections. Made by openssl.
+fn certificates(data: &Path) -> Result<(), String> {
+    let openssl =
+        |words: &[&str]| run(as_user("postgres", Path::new("openssl")).args(words).current_dir(data)).map(drop);
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    for name in ["root", "other"] {
+        let files = ["-keyout".to_owned(), format!("{name}.key"), "-out".into(), format!("{name}.crt")];
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let subject = format!("/CN=the {name} of tests");
+        openssl(&[&["req", "-x509", "-days", "30", "-subj", &subject][..], &key, &files].concat())?;
+    }
+    fs::write(data.join("names"), "subjectAltName=DNS:localhost").map_err(|e| e.to_string())?;
+    for (name, subject) in [("server", "/CN=localhost"), ("client", "/CN=by_certificate")] {
+        let (private, request, signed) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"));
+        openssl(&[&["req", "-subj", subject, "-keyout", &private, "-out", &request][..], &key].concat())?;
+        let by = ["-CA", "root.crt", "-CAkey", "root.key", "-CAcreateserial", "-days", "30", "-extfile", "names"];
+        openssl(&[&["x509", "-req", "-in", &request, "-out", &signed][..], &by].concat())?;
+    }
+    let access = data.join("pg_hba.conf");
+    let rest = fs::read_to_string(&access).map_err(|e| e.to_string())?;
+    let rules = "hostssl all encrypted all scram-sha-256\nhostnossl all encrypted all reject\n\
+                 hostssl all by_certificate all cert\nhostnossl all by_certificate all reject\n";
+    fs::write(&access, format!("{rules}{rest}")).map_err(|e| e.to_string())
 }
 
 fn begin_mariadb(folder: &Path, port: u16, durability: Durability) -> Result<(), String> {

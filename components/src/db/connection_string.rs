@@ -29,7 +29,7 @@ const SECRET_KEYS: [&str; 12] = [
 ];
 
 /// A key as it is compared.
-fn normal(key: &str) -> String {
+pub(super) fn normal(key: &str) -> String {
     key.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
 }
 

@@ -253,6 +253,9 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
         password: pairs.filled(&PASSWORD),
     };
     let missing = missing_login(pairs, &parts, name);
+    if let Some(target) = own_postgres(pairs, family, &parts).filter(|_| missing.is_none()) {
+        return Ok(target);
+    }
     let Some(driver) = installed::for_family(family) else {
         // What is missing from the string is worth saying, too: the next question would be that.
         let shown = pairs.masked();
@@ -334,6 +337,33 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
     let mut target = odbc(out)?;
     target.family = family;
     Ok(target)
+}
+
+/// A string of OLE DB or ADO.NET for PostgreSQL by its own protocol, which needs no driver. None: it has options that the
+/// protocol here does not know.
+fn own_postgres(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Target> {
+    if family != Family::Postgres {
+        return None;
+    }
+    let mut own = pairs.clone();
+    for keys in
+        [&SERVER[..], &DATABASE, &USER, &PASSWORD, &["Provider", "Host", "Location", "Port", "Integrated Security"]]
+    {
+        own.remove(keys);
+    }
+    own.set("Driver", "PostgreSQL Unicode");
+    own.set("Server", local(parts.server));
+    for (key, value) in [
+        ("Port", parts.port.unwrap_or("")),
+        ("Database", parts.database),
+        ("UID", parts.user),
+        ("PWD", parts.password.unwrap_or("")),
+    ] {
+        if !value.is_empty() {
+            own.set(key, value);
+        }
+    }
+    super::postgres::understands(&own).then(|| Target::postgres(&own))
 }
 
 /// `.`, `(local)` and `(localdb)` are this machine; the rest is a name, perhaps with an instance.

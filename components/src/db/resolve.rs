@@ -5,7 +5,7 @@
 //! | form | opened by |
 //! |---|---|
 //! | `sqlite:PATH`, `Driver=SQLite3;Database=PATH` | the SQLite inside this program |
-//! | `postgres://user:password@host:port/database?option=value` | the PostgreSQL protocol |
+//! | `postgres://user:password@host:port/database?option=value`, `host=… dbname=…` | the PostgreSQL protocol |
 //! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; PostgreSQL's own protocol where it can do the same |
 //! | `Provider=SQLNCLI11;Data Source=…;…` (OLE DB) | ODBC, translated for the driver that is installed (`providers`) |
 //! | `Data Source=…;Initial Catalog=…;…` (ADO.NET) | the same |
@@ -121,6 +121,10 @@ impl Target {
         if let Some(target) = url(text)? {
             return Ok(target);
         }
+        if let Some(mut pairs) = super::postgres::conninfo(text) {
+            pairs.set("Driver", "PostgreSQL Unicode");
+            return postgres_target(pairs);
+        }
         let mut pairs = Pairs::parse(text);
         if pairs.is_empty() {
             let what = if text.is_empty() {
@@ -141,12 +145,23 @@ impl Target {
         {
             return Ok(Target::sqlite(sqlite_path(path, paths)));
         }
-        let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "LoginTimeout"]);
-        let timeout = timeout.and_then(|t| t.trim().parse().ok()).filter(|s| *s > 0).map(Duration::from_secs);
+        let timeout = connect_timeout(&pairs);
         let mut target = providers::target(&pairs, name, paths)?;
         target.connect_timeout = target.connect_timeout.or(timeout);
         Ok(target)
     }
+}
+
+/// How long a string lets connecting take.
+fn connect_timeout(pairs: &Pairs) -> Option<Duration> {
+    let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "LoginTimeout"])?;
+    timeout.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+/// What the words of libpq stand for.
+fn postgres_target(pairs: Pairs) -> Outcome<Target> {
+    let connect_timeout = connect_timeout(&pairs);
+    Ok(Target { connect_timeout, ..providers::odbc(pairs)? })
 }
 
 fn sqlite_path(path: &str, paths: &PathMap) -> PathBuf {
@@ -244,7 +259,7 @@ fn url(text: &str) -> Outcome<Option<Target>> {
             for (key, value) in &url.options {
                 pairs.set(key, value.as_str());
             }
-            Target { shown: url.shown("postgres"), ..providers::odbc(pairs)? }
+            Target { shown: url.shown("postgres"), ..postgres_target(pairs)? }
         }
         "mysql" | "mariadb" => {
             let url = url()?;

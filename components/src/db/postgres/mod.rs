@@ -1,11 +1,14 @@
 //! PostgreSQL by its own protocol: statements and rows in binary form, bulk loads by COPY.
 //!
-//! `wire` is the connection, `types` the binary form, `statements` what a session runs, `load` the bulk load. A block of
+//! `login` is where the server is and who asks, `tls` the encryption, `wire` the connection; `types` reads the binary form and
+//! `binary` writes it; `statements` is what a session runs, `load` the bulk load. A block of
 //! rows is the messages as they came; a lane decodes them, and texts stay where they are, as views into the block.
 
 mod binary;
 mod load;
+mod login;
 mod statements;
+mod tls;
 mod types;
 mod wire;
 
@@ -20,48 +23,14 @@ use super::session::{
 };
 use super::table_name::TableName;
 use dtsx_engine::types::DataType;
+use login::Address;
 use std::sync::atomic::Ordering;
-use wire::{Address, Wire};
+use wire::Wire;
+
+pub(super) use login::{conninfo, understands};
 
 /// Opens PostgreSQL databases.
 pub struct PostgresDriver;
-
-/// Keys of an ODBC string for PostgreSQL with which the protocol does the same as the driver.
-const KEYS: [&str; 14] = [
-    "Driver",
-    "Server",
-    "Servername",
-    "Host",
-    "Port",
-    "Database",
-    "Dbname",
-    "UID",
-    "User",
-    "Username",
-    "User ID",
-    "PWD",
-    "Password",
-    "SSLmode",
-];
-
-/// Whether everything that a string says can be done here. Encryption cannot: then the ODBC driver is asked.
-pub(super) fn understands(pairs: &Pairs) -> bool {
-    let plain = |mode: &str| ["", "disable", "allow", "prefer"].contains(&mode.trim().to_ascii_lowercase().as_str());
-    pairs.iter().all(|(key, _)| KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)))
-        && pairs.get(&["SSLmode"]).is_none_or(plain)
-}
-
-fn address(pairs: &Pairs) -> Address {
-    let text = |keys: &[&str], default: &str| pairs.filled(keys).unwrap_or(default).trim().to_owned();
-    let user = text(&["UID", "User", "Username", "User ID"], "postgres");
-    Address {
-        host: text(&["Server", "Servername", "Host"], "localhost"),
-        port: pairs.filled(&["Port"]).and_then(|p| p.trim().parse().ok()).unwrap_or(5432),
-        database: text(&["Database", "Dbname"], &user),
-        password: pairs.get(&["PWD", "Password"]).unwrap_or("").to_owned(),
-        user,
-    }
-}
 
 impl Driver for PostgresDriver {
     fn name(&self) -> &'static str {
@@ -69,7 +38,7 @@ impl Driver for PostgresDriver {
     }
 
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
-        let wire = Wire::open(&address(&Pairs::parse(target.address.reveal())), target.connect_timeout)?;
+        let wire = Wire::open(&Address::of(&Pairs::parse(target.address.reveal()))?, target.connect_timeout)?;
         let dialect = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
         Ok(Box::new(PostgresSession { wire, dialect, prepared: None, described: None, timeout: None }))
     }
@@ -261,6 +230,7 @@ impl Session for PostgresSession {
         self.prepared = None;
         self.described = None;
         self.timeout = None;
-        self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None)).is_ok()
+        let clean = self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None));
+        clean.is_ok() && self.wire.settings().is_ok()
     }
 }

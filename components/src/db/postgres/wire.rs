@@ -1,10 +1,12 @@
 //! The protocol of PostgreSQL over a socket that waits: messages in, messages out, logging in, cancelling.
 
 use super::failure;
+use super::login::{Address, Binding};
+use super::tls::{Mode, Tls};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -22,24 +24,64 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
 
-/// Where a server is, and who asks.
-#[derive(Clone)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) database: String,
-    pub(super) user: String,
-    pub(super) password: String,
+/// How a connection is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cover {
+    Plain,
+    /// Encrypted if the server can.
+    Offered,
+    Encrypted,
+}
+
+/// How far connecting came.
+enum Stage {
+    Reach,
+    Encrypt,
+    LogIn,
 }
 
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Tls>),
 }
 
 impl Socket {
-    fn open(address: &Address, timeout: Option<Duration>) -> io::Result<Socket> {
-        if address.host.starts_with('/') {
+    /// Reaches the server, and has the connection encrypted as wanted.
+    fn open(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Socket, (Stage, DbError)> {
+        let refused = |error: io::Error| {
+            let message = format!("cannot connect to {}:{}: {error}", address.host, address.port);
+            (Stage::Reach, DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
+        };
+        let socket = Socket::reach(address, timeout).map_err(refused)?;
+        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
+        match socket {
+            Socket::Tcp(stream) if cover != Cover::Plain => {
+                Socket::encrypted(stream, address, cover).map_err(|e| (Stage::Encrypt, e))
+            }
+            socket => Ok(socket),
+        }
+    }
+
+    fn encrypted(mut stream: TcpStream, address: &Address, cover: Cover) -> Outcome<Socket> {
+        let mut request = BytesMut::new();
+        frontend::ssl_request(&mut request);
+        let mut answer = [0];
+        let asked = stream.write_all(&request).and_then(|()| stream.read_exact(&mut answer));
+        asked.map_err(|e| DbError { kind: ErrorKind::Connect, ..broken(&e) })?;
+        match answer[0] {
+            b'S' => address.protection.encrypt(&address.host, stream).map(|tls| Socket::Tls(Box::new(tls))),
+            b'N' if cover == Cover::Offered => Ok(Socket::Tcp(stream)),
+            _ => {
+                let message =
+                    format!("the server {}:{} does not encrypt, and sslmode wants it", address.host, address.port);
+                Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
+            }
+        }
+    }
+
+    fn reach(address: &Address, timeout: Option<Duration>) -> io::Result<Socket> {
+        if address.is_local() {
             let path = Path::new(&address.host).join(format!(".s.PGSQL.{}", address.port));
             return UnixStream::connect(path).map(Socket::Unix);
         }
@@ -60,6 +102,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.set_read_timeout(timeout),
             Socket::Unix(stream) => stream.set_read_timeout(timeout),
+            Socket::Tls(tls) => tls.stream.sock.set_read_timeout(timeout),
         }
     }
 
@@ -68,6 +111,7 @@ impl Socket {
         let _ = match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Socket::Tls(tls) => tls.stream.sock.shutdown(Shutdown::Both),
         };
     }
 }
@@ -77,6 +121,7 @@ impl Read for Socket {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
+            Socket::Tls(tls) => tls.stream.read(buffer),
         }
     }
 }
@@ -86,11 +131,15 @@ impl Write for Socket {
         match self {
             Socket::Tcp(stream) => stream.write(buffer),
             Socket::Unix(stream) => stream.write(buffer),
+            Socket::Tls(tls) => tls.stream.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Socket::Tls(tls) => tls.stream.flush(),
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+        }
     }
 }
 
@@ -98,6 +147,7 @@ impl Write for Socket {
 #[derive(Clone)]
 pub(super) struct Interrupter {
     address: Address,
+    cover: Cover,
     key: Arc<Mutex<(i32, i32)>>,
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -109,13 +159,11 @@ impl Interrupter {
         let mut request = BytesMut::new();
         frontend::cancel_request(process, secret, &mut request);
         // Nobody can be told if this does not work; the connection then ends when its statement does.
-        let sent = Socket::open(&self.address, Some(Duration::from_secs(5))).and_then(|mut socket| {
-            socket.write_all(&request)?;
+        if let Ok(mut socket) = Socket::open(&self.address, Some(Duration::from_secs(5)), self.cover) {
             // The server closes when it has done what was asked.
-            socket.set_timeout(Some(Duration::from_secs(5)))?;
-            socket.read(&mut [0; 1])
-        });
-        drop(sent);
+            let sent = socket.write_all(&request).and_then(|()| socket.flush());
+            drop(sent.and_then(|()| socket.read(&mut [0; 1])));
+        }
     }
 }
 
@@ -132,6 +180,8 @@ pub(super) struct Wire {
     pub(super) status: u8,
     pub(super) interrupter: Interrupter,
     pub(super) version: String,
+    /// How the session writes intervals.
+    intervals: String,
 }
 
 /// A message: its tag and where its body is in the input.
@@ -149,17 +199,47 @@ fn defect(what: &str) -> DbError {
 }
 
 impl Wire {
-    /// Connects and logs in.
+    /// Connects and logs in: encrypted or not, in the order that the mode says.
     pub(super) fn open(address: &Address, timeout: Option<Duration>) -> Outcome<Wire> {
-        let refused = |error: io::Error| {
-            let place = format!("{}:{}", address.host, address.port);
-            let message = format!("cannot connect to {place}: {error}");
-            DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) }
+        let ways: &[Cover] = match address.protection.mode {
+            _ if address.is_local() => &[Cover::Plain],
+            Mode::Disable => &[Cover::Plain],
+            Mode::Allow => &[Cover::Plain, Cover::Encrypted],
+            Mode::Prefer => &[Cover::Offered, Cover::Plain],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[Cover::Encrypted],
         };
-        let socket = Socket::open(address, timeout).map_err(refused)?;
-        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
-        let interrupter =
-            Interrupter { address: address.clone(), key: Arc::default(), cancelled: Arc::new(AtomicBool::new(false)) };
+        let mut refused: Option<DbError> = None;
+        for cover in ways {
+            let (again, error) = match Wire::connect(address, timeout, *cover) {
+                Ok(wire) => return Ok(wire),
+                Err((Stage::Reach, error)) => (false, error),
+                Err((Stage::Encrypt, error)) => (true, error),
+                // Whether a login is let in may depend on the encryption; whether its password is right does not.
+                Err((Stage::LogIn, error)) => (error.state == "28000", error),
+            };
+            let error = match refused.take() {
+                Some(first) if first.message != error.message => {
+                    DbError { message: format!("{}; {}", first.message, error.message), ..error }
+                }
+                _ => error,
+            };
+            if !again {
+                return Err(error);
+            }
+            refused = Some(error);
+        }
+        Err(refused.unwrap_or_else(|| defect("nothing")))
+    }
+
+    fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
+        let socket = Socket::open(address, timeout, cover)?;
+        let cover = if matches!(socket, Socket::Tls(_)) { Cover::Encrypted } else { Cover::Plain };
+        let interrupter = Interrupter {
+            address: address.clone(),
+            cover,
+            key: Arc::default(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
         let mut wire = Wire {
             socket,
             input: Vec::new(),
@@ -169,21 +249,42 @@ impl Wire {
             status: b'I',
             interrupter,
             version: String::new(),
+            intervals: String::new(),
         };
-        let parameters = [
+        let mut parameters = vec![
             ("user", address.user.as_str()),
             ("database", address.database.as_str()),
             ("client_encoding", "UTF8"),
             ("DateStyle", "ISO"),
-            ("IntervalStyle", "postgres"),
-            ("extra_float_digits", "3"),
-            ("application_name", "dtsx"),
         ];
-        frontend::startup_message(parameters, &mut wire.out).map_err(|e| broken(&e))?;
-        let logged_in = wire.log_in(address);
-        logged_in.map_err(|e| DbError { kind: ErrorKind::Connect, ..e })?;
-        wire.socket.set_timeout(None).map_err(refused)?;
-        Ok(wire)
+        parameters.extend(address.settings.iter().map(|(key, value)| (*key, value.as_str())));
+        let begun = frontend::startup_message(parameters, &mut wire.out).map_err(|e| broken(&e));
+        let logged_in = begun.and_then(|()| wire.log_in(address)).and_then(|()| wire.settings());
+        logged_in.map_err(|e| (Stage::LogIn, DbError { kind: ErrorKind::Connect, ..e }))?;
+        match wire.socket.set_timeout(None) {
+            Ok(()) => Ok(wire),
+            Err(error) => Err((Stage::Reach, broken(&error))),
+        }
+    }
+
+    /// Settings that the texts of values hang on, where the server or the database has others. They are no part of the
+    /// login: those who deal out connections (PgBouncer) refuse logins with settings that they do not know.
+    pub(super) fn settings(&mut self) -> Outcome<()> {
+        let mut sql = String::new();
+        if !self.intervals.is_empty() && self.intervals != "postgres" {
+            sql.push_str("SET IntervalStyle = postgres;");
+        }
+        let major = self.version.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        // Since 12, floats are written with as many digits as they need.
+        if major < 12 {
+            sql.push_str("SET extra_float_digits = 3;");
+        }
+        if sql.is_empty() {
+            return Ok(());
+        }
+        frontend::query(&sql, &mut self.out).map_err(|e| broken(&e))?;
+        self.send()?;
+        self.settle()
     }
 
     fn log_in(&mut self, address: &Address) -> Outcome<()> {
@@ -211,7 +312,20 @@ impl Wire {
         let kind = body.get(..4).and_then(|b| b.try_into().ok()).map_or(-1, i32::from_be_bytes);
         let rest = body.get(4..).unwrap_or(&[]);
         let (user, password) = (address.user.as_bytes(), address.password.as_bytes());
+        if password.is_empty() && matches!(kind, 3 | 5 | 10) {
+            let message =
+                format!("the server asks for the password of \"{}\", and the connection has none", address.user);
+            return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
+        }
+        if address.binding == Binding::Required && matches!(kind, 3 | 5) {
+            let message = "channel_binding=require: the server asks for a password that nothing binds";
+            return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
+        }
         match kind {
+            0 if address.binding == Binding::Required && scram.is_none() => {
+                let message = "channel_binding=require: the server lets everybody in";
+                return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
+            }
             0 => return Ok(()),
             3 => frontend::password_message(password, &mut self.out),
             5 => {
@@ -219,8 +333,27 @@ impl Wire {
                 frontend::password_message(md5_hash(user, password, salt).as_bytes(), &mut self.out)
             }
             10 => {
-                let made = ScramSha256::new(password, ChannelBinding::unsupported());
-                let sent = frontend::sasl_initial_response(SCRAM_SHA_256, made.message(), &mut self.out);
+                let offered = rest.split(|b| *b == 0).any(|name| name == SCRAM_SHA_256_PLUS.as_bytes());
+                let end_point = match &self.socket {
+                    Socket::Tls(tls) if address.binding != Binding::Never => tls.end_point.clone(),
+                    _ => None,
+                };
+                let (mechanism, binding) = match end_point {
+                    Some(hash) if offered => (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash)),
+                    _ if address.binding == Binding::Required => {
+                        let message =
+                            "channel_binding=require: the server does not bind logins to encrypted connections";
+                        return Err(DbError {
+                            source: "PostgreSQL".into(),
+                            ..DbError::new(ErrorKind::Connect, message)
+                        });
+                    }
+                    // That we could is said, so that nobody in between can hide that the server can.
+                    Some(_) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
+                    None => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+                };
+                let made = ScramSha256::new(password, binding);
+                let sent = frontend::sasl_initial_response(mechanism, made.message(), &mut self.out);
                 *scram = Some(made);
                 sent
             }
@@ -234,8 +367,13 @@ impl Wire {
                 return scram.finish(rest).map_err(|e| broken(&e));
             }
             other => {
-                let message =
-                    format!("the server asks for a way of logging in ({other}) that this build does not have");
+                let name = match other {
+                    2 => "Kerberos 5",
+                    7 | 8 => "GSSAPI",
+                    9 => "SSPI",
+                    _ => "one that is not known here",
+                };
+                let message = format!("the server asks for a way of logging in ({name}) that this build does not have");
                 return Err(DbError::unsupported(message));
             }
         }
@@ -245,9 +383,25 @@ impl Wire {
 
     /// Sends what is in `out`.
     pub(super) fn send(&mut self) -> Outcome<()> {
-        let sent = self.socket.write_all(&self.out);
+        let sent = self.socket.write_all(&self.out).and_then(|()| self.socket.flush());
         self.out.clear();
-        sent.map_err(|e| self.lost(&e))
+        sent.map_err(|e| self.last_words().unwrap_or_else(|| self.lost(&e)))
+    }
+
+    /// What the server said before it closed the connection that cannot be written to any more.
+    fn last_words(&mut self) -> Option<DbError> {
+        self.socket.set_timeout(Some(Duration::from_secs(1))).ok()?;
+        let message = loop {
+            let message = self.receive().ok()?;
+            if message.tag == b'E' {
+                break message;
+            }
+        };
+        let error = failure(&message.body);
+        Some(match error.kind {
+            ErrorKind::Lost | ErrorKind::Cancelled => error,
+            _ => DbError { kind: ErrorKind::Lost, ..error },
+        })
     }
 
     /// How long a statement may take.
@@ -312,8 +466,15 @@ impl Wire {
                     match tag {
                         b'N' | b'A' => {}
                         b'S' => {
-                            if let Some(version) = body.strip_prefix(b"server_version\0") {
-                                self.version = String::from_utf8_lossy(version).trim_end_matches('\0').to_owned();
+                            let value = |name: &[u8]| {
+                                let value = body.strip_prefix(name)?.strip_prefix(b"\0")?;
+                                Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned())
+                            };
+                            if let Some(version) = value(b"server_version") {
+                                self.version = version;
+                            }
+                            if let Some(style) = value(b"IntervalStyle") {
+                                self.intervals = style;
                             }
                         }
                         b'Z' => {

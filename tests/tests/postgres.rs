@@ -1,0 +1,347 @@
+//! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "everything here is a test")]
+
+use arrow::array::{Array, ArrayRef};
+use dtsx_components::db::{
+    Database, ErrorKind, Lease, LoadColumn, LoadOptions, Outcome, Rows, StatementOptions, TableName,
+};
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::props::Origin;
+use dtsx_engine::run::{RunOptions, Services};
+use dtsx_engine::types::{DataType, Value, scalar};
+use dtsx_tests::servers;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+fn lease(string: &str) -> Outcome<Lease> {
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
+    spec.properties.set_text("ConnectionString", string, Origin::Override);
+    Database::of(&spec, &services)?.lease()
+}
+
+/// The rows of a query: each value, or its fault.
+fn read(session: &mut Lease, sql: &str, wish: Option<DataType>) -> Vec<Vec<String>> {
+    let mut cursor = session.query(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    if let Some(wish) = wish {
+        let wishes = vec![Some(wish); cursor.columns().len()];
+        cursor.wish(&wishes).unwrap();
+    }
+    let mut out = Vec::new();
+    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
+        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
+        for row in 0..rows.len {
+            let value = |(at, (column, data_type)): (usize, (&ArrayRef, &DataType))| {
+                if rows.faults_of(at).iter().any(|f| f.row as usize == row) {
+                    assert!(column.is_null(row));
+                    return "fault".to_owned();
+                }
+                match scalar::value_at(column.as_ref(), data_type, row).unwrap() {
+                    Value::Text(text) => text.to_string(),
+                    other => format!("{other:?}"),
+                }
+            };
+            out.push(rows.columns.iter().zip(&types).enumerate().map(value).collect());
+        }
+    }
+    out
+}
+
+#[test]
+fn encryption_is_what_the_mode_says() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    let (Some(root), Some(other)) = (database.file("root.crt"), database.file("other.crt")) else {
+        eprintln!("skipped: there is no openssl that makes certificates");
+        return;
+    };
+    let (certificate, key) = (database.file("client.crt").unwrap(), database.file("client.key").unwrap());
+    let _ = database.sql("create role encrypted login password 'planted-secret'");
+    let _ = database.sql("create role by_certificate login");
+    let (port, name) = (database.port(), &database.name);
+    let odbc = |host: &str, user: &str, more: &str| {
+        format!(
+            "Driver=PostgreSQL Unicode;Server={host};Port={port};Database={name};Uid={user};Pwd=planted-secret;{more}"
+        )
+    };
+    let url = |user: &str, more: &str| format!("postgres://{user}:planted-secret@127.0.0.1:{port}/{name}?{more}");
+    let certified = format!("SSLmode=require;sslcert={certificate};sslkey={key}");
+    for (string, expected) in [
+        (odbc("127.0.0.1", "postgres", "SSLmode=disable"), Ok("Bool(false)")),
+        (odbc("127.0.0.1", "postgres", ""), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "postgres", "SSLmode=require"), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "postgres", &format!("SSLmode=verify-ca;sslrootcert={root}")), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "postgres", &format!("SSLmode=require;sslrootcert={other}")), Err("nobody in")),
+        (odbc("localhost", "postgres", &format!("SSLmode=verify-full;sslrootcert={root}")), Ok("Bool(true)")),
+        (
+            odbc("127.0.0.1", "postgres", &format!("SSLmode=verify-full;sslrootcert={root}")),
+            Err("not made out for 127.0.0.1, but for"),
+        ),
+        (odbc("localhost", "postgres", &format!("SSLmode=verify-full;sslrootcert={other}")), Err("nobody in")),
+        (
+            odbc("localhost", "postgres", "SSLmode=verify-full;sslrootcert=system"),
+            Err("nobody whom this machine believes"),
+        ),
+        (odbc("127.0.0.1", "postgres", "SSLmode=sometimes"), Err("sslmode is \"sometimes\"")),
+        (odbc("127.0.0.1", "postgres", "channel_binding=require"), Err("channel_binding=require")),
+        // A user who is only let in over encrypted connections, by password.
+        (odbc("127.0.0.1", "encrypted", "SSLmode=disable"), Err("no encryption")),
+        (odbc("127.0.0.1", "encrypted", "SSLmode=allow"), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "encrypted", "SSLmode=prefer"), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "encrypted", "SSLmode=require;channel_binding=require"), Ok("Bool(true)")),
+        (url("encrypted", "sslmode=require"), Ok("Bool(true)")),
+        (url("encrypted", &format!("sslmode=verify-ca&sslrootcert={root}")), Ok("Bool(true)")),
+        (
+            format!("host=127.0.0.1 port={port} dbname={name} user=encrypted password=planted-secret sslmode=require"),
+            Ok("Bool(true)"),
+        ),
+        (
+            format!(
+                "Host=127.0.0.1;Port={port};Database={name};Username=encrypted;Password=planted-secret;SSL Mode=Require;\
+                 Trust Server Certificate=true"
+            ),
+            Ok("Bool(true)"),
+        ),
+        (url("encrypted", "sslmode=require").replace("planted", "another"), Err("password authentication failed")),
+        // One whose certificate says who it is.
+        (odbc("127.0.0.1", "by_certificate", &certified), Ok("Bool(true)")),
+        (odbc("127.0.0.1", "by_certificate", "SSLmode=require"), Err("certificate")),
+    ] {
+        let found = lease(&string);
+        match (found, expected) {
+            (Ok(mut session), Ok(encrypted)) => {
+                let rows = read(&mut session, "select ssl from pg_stat_ssl where pid = pg_backend_pid()", None);
+                assert_eq!(rows, [[encrypted]], "{string}");
+                // A block of rows larger than one record, both ways.
+                let many = "select sum(length(v)) from (select repeat('x', n) as v from generate_series(1, 2000) n) t";
+                assert_eq!(read(&mut session, many, None), [["I8(2001000)"]], "{string}");
+            }
+            (Err(error), Err(words)) => {
+                assert_eq!(error.kind, ErrorKind::Connect, "{string}: {error}");
+                assert!(error.message.contains(words), "{string}: {error}");
+                assert!(!error.message.contains("planted-secret"), "{error}");
+            }
+            (Ok(_), Err(words)) => panic!("{string}: it connects, and not: {words}"),
+            (Err(error), Ok(_)) => panic!("{string}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_encrypt_is_refused_where_that_is_wanted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = [0; 8];
+        socket.read_exact(&mut request).unwrap();
+        assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
+        socket.write_all(b"N").unwrap();
+        // Nothing of the login comes.
+        assert_eq!(socket.read(&mut [0; 1]).unwrap_or(0), 0);
+    });
+    let error = lease(&format!("postgres://me:planted-secret@127.0.0.1:{port}/db?sslmode=require")).err().unwrap();
+    assert!(error.message.contains("does not encrypt") && error.kind == ErrorKind::Connect, "{error}");
+    server.join().unwrap();
+}
+
+#[test]
+fn types_without_a_counterpart_come_as_text() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    database.sql("create type mood as enum ('sad', 'glad'); create domain small as int check (value < 10)").unwrap();
+    let mut session = lease(&database.url()).unwrap();
+    for (sql, expected) in [
+        ("select interval '1 year 2 days 03:04:05.6'", "1 year 2 days 03:04:05.6"),
+        ("select '{\"a\": [1, 2]}'::json", "{\"a\": [1, 2]}"),
+        ("select '{\"a\":1}'::jsonb", "{\"a\": 1}"),
+        ("select array[1, null, 3]", "{1,NULL,3}"),
+        ("select array[0.1::float8]", "{0.1}"),
+        ("select '10.0.0.1/8'::inet", "10.0.0.1/8"),
+        ("select b'1011'", "1011"),
+        ("select 'glad'::mood", "glad"),
+        ("select '<a/>'::xml", "<a/>"),
+        ("select 'x'::\"char\"", "x"),
+        ("select 'ab'::char(4)", "ab  "),
+        ("select '13:00:00+02'::timetz", "13:00:00+02"),
+        ("select point(1, 2)", "(1,2)"),
+        ("select 7::small", "I4(7)"),
+        ("select 12.34::money", "Decimal(123400, 4)"),
+        (
+            "select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid",
+            "Guid([160, 238, 188, 153, 156, 11, 78, 248, 187, 109, 107, 185, 189, 56, 10, 17])",
+        ),
+        ("select '\\x00ff'::bytea", "Bytes([0, 255])"),
+        ("select timestamptz '2024-01-01 12:00:00+02'", "TicksOffset(17041032000000000, 0)"),
+        ("select 'NaN'::float8", "R8(NaN)"),
+        ("select null::interval", "Null"),
+    ] {
+        assert_eq!(read(&mut session, sql, None), [[expected]], "{sql}");
+    }
+    // What a column cannot hold is a fault of its row, if faults are asked for, and else an error.
+    for (wish, kind, values) in [
+        (
+            DataType::DbDate,
+            "date",
+            &[
+                ("infinity", "fault"),
+                ("2024-02-29", "Days(19782)"),
+                ("-infinity", "fault"),
+                ("0044-03-15 BC", "fault"),
+                ("9999-12-31", "Days(2932896)"),
+            ][..],
+        ),
+        (
+            DataType::DbTimeStamp,
+            "timestamp",
+            &[("infinity", "fault"), ("1970-01-01", "Timestamp(0)"), ("294276-01-01", "fault")],
+        ),
+        (DataType::DbTime2 { scale: 6 }, "time", &[("24:00:00", "fault"), ("00:00:01", "Time(1000000000)")]),
+        (
+            DataType::Numeric { precision: 5, scale: 2 },
+            "numeric",
+            &[
+                ("NaN", "fault"),
+                ("999.99", "Decimal(99999, 2)"),
+                ("Infinity", "fault"),
+                ("1000", "fault"),
+                ("-12.345", "Decimal(-1235, 2)"),
+            ],
+        ),
+    ] {
+        let rows: Vec<String> = values.iter().map(|(value, _)| format!("('{value}'::{kind})")).collect();
+        let sql = format!("select v from (values {}) t(v)", rows.join(", "));
+        let expected: Vec<&str> = values.iter().map(|(_, expected)| *expected).collect();
+        assert_eq!(read(&mut session, &sql, Some(wish)).concat(), expected, "{sql}");
+        if kind != "numeric" {
+            let mut cursor = session.query(&sql, &[], &StatementOptions::default()).unwrap();
+            assert_eq!(cursor.next().err().map(|e| e.kind), Some(ErrorKind::Value), "{sql}");
+        }
+    }
+}
+
+fn column(name: &str, data_type: DataType) -> LoadColumn {
+    LoadColumn { name: name.into(), data_type }
+}
+
+fn rows_of(values: &[Vec<Value>], types: &[DataType]) -> Rows {
+    let column = |at: usize| {
+        let cells: Vec<ArrayRef> =
+            values.iter().map(|row| scalar::array_of(&row[at], &types[at], 1).unwrap()).collect();
+        let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
+        arrow::compute::concat(&cells).unwrap()
+    };
+    Rows::new(values.len(), (0..types.len()).map(column).collect())
+}
+
+#[test]
+fn a_bulk_load_finds_every_bad_row() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    database
+        .sql(
+            "create table kinds(k int primary key); insert into kinds values (1), (2);
+             create table t(id int primary key, name varchar(5) not null, kind int references kinds,
+                            part smallint check (part <> 13), at timestamp default '2000-01-01')",
+        )
+        .unwrap();
+    let types =
+        [DataType::I8, DataType::WStr { len: 20 }, DataType::I4, DataType::I4, DataType::DbTimeStamp2 { scale: 7 }];
+    let names = ["id", "name", "kind", "part", "at"];
+    let columns: Vec<LoadColumn> = names.iter().zip(types).map(|(n, t)| column(n, t)).collect();
+    let bad = |row: usize| match row % 1000 {
+        100 => Some("key"),
+        101 => Some("null"),
+        333 => Some("long"),
+        500 => Some("kind"),
+        501 => Some("check"),
+        502 => Some("range"),
+        503 => Some("id"),
+        _ => None,
+    };
+    let values: Vec<Vec<Value>> = (0..2500)
+        .map(|row| {
+            let wrong = bad(row).unwrap_or("");
+            let id = match wrong {
+                "key" => 5,
+                "id" => i64::from(i32::MAX) + 1,
+                _ => row as i64,
+            };
+            let name = match wrong {
+                "null" => Value::Null,
+                "long" => Value::text("too long"),
+                // NUL ends a string; the rest of these have to be escaped in text form.
+                _ if row % 7 == 0 => Value::text("a\t\\\n\0b"),
+                _ => Value::text("é東"),
+            };
+            let part = match wrong {
+                "check" => 13,
+                "range" => 40_000,
+                _ => 7,
+            };
+            // The last digit is one more than the server has.
+            let at = if row % 3 == 0 { Value::Null } else { Value::Ticks(17_091_648_000_000_005) };
+            vec![Value::I8(id), name, Value::I4(if wrong == "kind" { 3 } else { 1 }), Value::I4(part), at]
+        })
+        .collect();
+    let expected: Vec<usize> = (0..2500).filter(|row| bad(*row).is_some()).collect();
+    let mut session = lease(&database.url()).unwrap();
+    for (transaction, keep_nulls) in [(false, true), (true, true), (true, false)] {
+        database.sql("delete from t").unwrap();
+        if transaction {
+            session.begin().unwrap();
+        }
+        let options = LoadOptions { keep_nulls, ..LoadOptions::default() };
+        let mut loader = session.loader(&TableName::parse("t"), &columns, &options).unwrap();
+        let failures = loader.write(&rows_of(&values, &types)).unwrap();
+        loader.finish().unwrap();
+        if transaction {
+            session.commit().unwrap();
+        }
+        let told: Vec<usize> = failures.iter().map(|f| f.row).collect();
+        assert_eq!(told, expected, "{transaction} {keep_nulls}");
+        for failure in &failures {
+            let words = match bad(failure.row) {
+                Some("key") => "duplicate key",
+                Some("null") => "null value",
+                Some("long") => "value too long for type character varying(5)",
+                Some("kind") => "foreign key",
+                Some("check") => "check constraint",
+                _ => "out of range",
+            };
+            assert!(failure.error.message.contains(words), "row {}: {}", failure.row, failure.error);
+        }
+        let at = if keep_nulls { "0" } else { "833" };
+        let sums = "select count(*), sum(id), count(*) filter (where name = E'a\\t\\\\\\n'), \
+                    count(*) filter (where at = '2000-01-01'), count(distinct at) from t";
+        let good = (0..2500).filter(|row| bad(*row).is_none());
+        let count = good.clone().count();
+        let sevenths = good.clone().filter(|row| row % 7 == 0).count();
+        let thirds = if at == "0" { 0 } else { good.clone().filter(|row| row % 3 == 0).count() };
+        let wanted = format!("{count}|{}|{sevenths}|{thirds}|{}", good.sum::<usize>(), if keep_nulls { 1 } else { 2 });
+        assert_eq!(database.sql(sums).unwrap().trim(), wanted, "{transaction} {keep_nulls}");
+    }
+}
+
+#[test]
+fn a_load_whose_connection_is_ended_says_what_the_server_said() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    database.sql("create table t(id int, v text)").unwrap();
+    let mut session = lease(&database.url()).unwrap();
+    let types = [DataType::I4, DataType::NText];
+    let row = vec![Value::I4(1), Value::text(&"x".repeat(100_000))];
+    let rows = rows_of(&vec![row; 300], &types);
+    session.begin().unwrap();
+    let columns = [column("id", types[0]), column("v", types[1])];
+    let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
+    assert!(loader.write(&rows).unwrap().is_empty());
+    database.kill_connections().unwrap();
+    let started = Instant::now();
+    let error = loader.write(&rows).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(error.kind, ErrorKind::Lost, "{error}");
+    assert!(error.message.contains("terminating connection"), "{error}");
+}
