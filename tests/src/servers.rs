@@ -246,11 +246,6 @@ impl Database {
         }
     }
 
-    /// The server's port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.server.port
-    }
-
     /// A file of the server's data folder; None: there is none.
     pub fn file(&self, name: &str) -> Option<String> {
         let path = self.server.folder.join("data").join(name);

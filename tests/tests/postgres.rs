@@ -171,9 +171,9 @@ fn types_without_a_counterpart_come_as_text() {
         ("select 12.34::money", "Decimal(123400, 4)"),
         (
             "select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid",
-            "Guid([160, 238, 188, 153, 156, 11, 78, 248, 187, 109, 107, 185, 189, 56, 10, 17])",
+            "Guid([a0, ee, bc, 99, 9c, 0b, 4e, f8, bb, 6d, 6b, b9, bd, 38, 0a, 11])",
         ),
-        ("select '\\x00ff'::bytea", "Bytes([0, 255])"),
+        ("select '\\x00ff'::bytea", "Bytes(2 bytes)"),
         ("select timestamptz '2024-01-01 12:00:00+02'", "TicksOffset(17041032000000000, 0)"),
         ("select 'NaN'::float8", "R8(NaN)"),
         ("select null::interval", "Null"),
@@ -265,7 +265,7 @@ fn a_bulk_load_finds_every_bad_row() {
         .map(|row| {
             let wrong = bad(row).unwrap_or("");
             let id = match wrong {
-                "key" => 5,
+                "key" => row as i64 - 3,
                 "id" => i64::from(i32::MAX) + 1,
                 _ => row as i64,
             };

@@ -22,7 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
-use std::io;
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -220,6 +220,27 @@ pub(super) struct Tls {
     pub(super) stream: StreamOwned<ClientConnection, TcpStream>,
     /// What a login is bound to: the hash of the server's certificate.
     pub(super) end_point: Option<Vec<u8>>,
+}
+
+impl Tls {
+    /// Reads, also where nothing can be written any more: what the server said last may be there.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        loop {
+            match conn.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            if conn.read_tls(sock)? == 0 {
+                return Ok(0);
+            }
+            conn.process_new_packets().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            if conn.wants_write() {
+                // An answer to the other side's encryption; if it does not get there, reading says why.
+                let _ = conn.write_tls(sock);
+            }
+        }
+    }
 }
 
 /// Looks at the server's certificate as far as the mode asks.

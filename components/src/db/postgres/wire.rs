@@ -121,7 +121,7 @@ impl Read for Socket {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
-            Socket::Tls(tls) => tls.stream.read(buffer),
+            Socket::Tls(tls) => tls.read(buffer),
         }
     }
 }
