@@ -323,6 +323,7 @@ fn components_json(components: &[ComponentRows]) -> String {
         Object::new()
             .text("task", &c.task)
             .text("component", &c.component)
+            .text("rule", &c.rule)
             .raw("received", c.received)
             .raw("sent", c.sent)
             .raw("redirected", c.redirected)

@@ -83,6 +83,7 @@ impl TaskCounts {
             ComponentRows {
                 task: self.task.clone(),
                 component: spec.name.clone(),
+                rule: plan.nodes[index].bound.row_rule().to_string(),
                 received: account.received,
                 sent: account.sent.iter().sum::<u64>() - account.redirected,
                 redirected: account.redirected,

@@ -42,6 +42,8 @@ pub struct ComponentRows {
     pub task: String,
     /// The component's name.
     pub component: String,
+    /// What it owes for its rows: "every row leaves once".
+    pub rule: String,
     /// Rows that came in.
     pub received: u64,
     /// Rows that left, errors not counted.

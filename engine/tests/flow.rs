@@ -165,6 +165,9 @@ impl Stage for Union {
     fn blocks(&self) -> bool {
         false
     }
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
+    }
 }
 #[derive(Clone)]
 struct QueueEnd(Arc<Queue>);

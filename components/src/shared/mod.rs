@@ -7,7 +7,6 @@ pub(crate) mod excel;
 pub(crate) mod external;
 pub(crate) mod files;
 pub(crate) mod fuzzy;
-pub(crate) mod ordered;
 pub(crate) mod outgoing;
 pub(crate) mod raw_file;
 pub(crate) mod reference;

@@ -15,6 +15,7 @@ use dtsx_engine::diag::{Error, Result};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::collation::Collation;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Bits of a key in its prefix.
 const PREFIX: u32 = 96;
@@ -74,6 +75,29 @@ impl Tails {
 }
 
 impl Keys {
+    /// The keys of some rows.
+    pub(crate) fn part(&self, range: Range<usize>) -> Keys {
+        let mut part = Keys::default();
+        part.set(self, range);
+        part
+    }
+
+    /// Takes the keys of some rows of `other` instead of those it has.
+    pub(crate) fn set(&mut self, other: &Keys, range: Range<usize>) {
+        self.prefix.clear();
+        self.prefix.extend_from_slice(&other.prefix[range.clone()]);
+        self.tails = other.tails.as_ref().map(|tails| {
+            let mut part = Tails::default();
+            range.for_each(|row| part.push(tails.of(row)));
+            part
+        });
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&self.prefix[..]) + self.tails.as_ref().map_or(0, Tails::memory)
+    }
+
     pub(crate) fn tail(&self, row: usize) -> &[u8] {
         self.tails.as_ref().map_or(&[], |tails| tails.of(row))
     }

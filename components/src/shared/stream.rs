@@ -1,7 +1,8 @@
 //! Stages with one input that emit while they consume.
 //!
-//! A [`Stream`] works on a batch on any lane, puts the results in order, and hands them to its outputs through a short
-//! queue: a full one parks the input, an empty one the outputs.
+//! A [`Stream`] works on a batch on any lane, takes the results in the order of the rows, and hands what leaves to its
+//! outputs through a short queue: a full one parks the input, an empty one the outputs. What a component does outside the
+//! flow (to files) it does in order; a step whose work is large is done in parts.
 
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Error, Result};
@@ -12,19 +13,34 @@ use dtsx_engine::flow::{
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Pieces that may stand between the input and the outputs: enough to keep both sides busy, little memory.
+/// What may stand between the input and the outputs: enough to keep both sides busy, little memory.
 const QUEUE: usize = 8;
 
-/// The batches that a step makes, each with its output.
+/// What a step makes.
 #[derive(Default)]
-pub(crate) struct Emitted(Vec<(usize, Batch)>);
+pub(crate) struct Emitted(Vec<Emission>);
+
+/// A batch and its output, or how many rows leave by none.
+enum Emission {
+    Batch(usize, Batch),
+    LeftOut(u64),
+}
 
 impl Emitted {
     /// Sends a batch to output `port`.
     pub(crate) fn put(&mut self, port: usize, batch: Batch) {
         if batch.selected() > 0 {
-            self.0.push((port, batch));
+            self.0.push(Emission::Batch(port, batch));
         }
+    }
+
+    /// Sends what `fill` puts into the ports of `outputs` outputs.
+    pub(crate) fn ports(&mut self, outputs: usize, fill: impl FnOnce(&mut Ports) -> Result<()>) -> Result<()> {
+        let mut ports = Ports::new(outputs);
+        fill(&mut ports)?;
+        (0..outputs).for_each(|port| ports.take(port).into_iter().for_each(|batch| self.put(port, batch)));
+        self.0.extend(Some(ports.take_left_out()).filter(|rows| *rows > 0).map(Emission::LeftOut));
+        Ok(())
     }
 }
 
@@ -42,35 +58,55 @@ pub(crate) trait Stream: Send + Sync + 'static {
         false
     }
 
-    /// What the stage owes for its rows.
-    fn row_rule(&self) -> RowRule;
-
     /// What a lane begins with.
+    ///
+    /// # Errors
+    /// What cannot be opened.
     fn lane(&self, cx: &OpenCx, input: &Layout) -> Result<Self::Lane>;
 
-    /// What the serial half begins with.
+    /// What the serial half begins with; opened before the lanes.
+    ///
+    /// # Errors
+    /// As `lane`.
     fn state(&self, cx: &OpenCx, input: &Layout) -> Result<Self::State>;
 
     /// Works on a batch, on any lane.
+    ///
+    /// # Errors
+    /// A row that fails the component.
     fn prepare(&self, lane: &mut Self::Lane, batch: Batch) -> Result<Self::Piece>;
 
-    /// Takes the pieces in order.
-    fn step(&self, state: &mut Self::State, piece: Self::Piece, out: &mut Emitted) -> Result<()>;
+    /// Takes the pieces in order; gives back what of one it did not get to.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    fn step(&self, state: &mut Self::State, piece: Self::Piece, out: &mut Emitted) -> Result<Option<Self::Piece>>;
 
     /// Called after the last piece.
+    ///
+    /// # Errors
+    /// What cannot be ended in order.
     fn end(&self, _state: &mut Self::State, _cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
         Ok(())
     }
 }
 
-/// Makes a stage of a [`Stream`].
-pub(crate) struct Streaming<S>(pub(crate) Arc<S>);
+/// Makes a stage of a [`Stream`] that runs any number of times.
+pub(crate) struct Streaming<S> {
+    stream: Arc<S>,
+    rule: RowRule,
+}
+
+impl<S: Stream> Streaming<S> {
+    /// `rule`: what the stage owes for its rows.
+    pub(crate) fn new(stream: S, rule: RowRule) -> Streaming<S> {
+        Streaming { stream: Arc::new(stream), rule }
+    }
+}
 
 impl<S: Stream> Stage for Streaming<S> {
     fn open(&self, _cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
-        let queue = Arc::new(Queue::default());
-        let inlet: Arc<dyn Sink> = Arc::new(Inlet { stream: self.0.clone(), queue: queue.clone() });
-        Ok((vec![inlet], Arc::new(Outlet { queue })))
+        Ok(ends(self.stream.clone()))
     }
 
     fn blocks(&self) -> bool {
@@ -78,8 +114,14 @@ impl<S: Stream> Stage for Streaming<S> {
     }
 
     fn row_rule(&self) -> RowRule {
-        self.0.row_rule()
+        self.rule
     }
+}
+
+/// The input and the outputs of one execution of `stream`.
+pub(crate) fn ends<S: Stream>(stream: Arc<S>) -> StageEnds {
+    let queue = Arc::new(Queue::default());
+    (vec![Arc::new(Inlet { stream, queue: queue.clone() })], Arc::new(Outlet { queue }))
 }
 
 #[derive(Default)]
@@ -87,7 +129,7 @@ struct Queue(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    batches: VecDeque<(usize, Batch)>,
+    emissions: VecDeque<Emission>,
     /// Whether the input was opened and has not ended.
     open: bool,
     /// The outputs, parked on an empty queue.
@@ -101,12 +143,22 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is room; if not, `waker` is called when there is.
+    fn has_room(&self, waker: &Waker) -> bool {
+        let mut waiting = self.lock();
+        let room = waiting.emissions.len() < QUEUE;
+        if !room {
+            waiting.inlet = Some(waker.clone());
+        }
+        room
+    }
+
     fn push(&self, emitted: Emitted, ends: bool) {
         let outlet = {
             let mut waiting = self.lock();
-            waiting.batches.extend(emitted.0);
+            waiting.emissions.extend(emitted.0);
             waiting.open &= !ends;
-            if waiting.batches.is_empty() && waiting.open { None } else { waiting.outlet.take() }
+            if waiting.emissions.is_empty() && waiting.open { None } else { waiting.outlet.take() }
         };
         if let Some(outlet) = outlet {
             outlet.wake();
@@ -155,19 +207,18 @@ struct InletEnd<S: Stream> {
 }
 
 impl<S: Stream> Commit for InletEnd<S> {
-    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
-        {
-            let mut waiting = self.queue.lock();
-            if waiting.batches.len() >= QUEUE {
-                waiting.inlet = Some(waker.clone());
-                return Ok(Committed::Parked(block));
+    fn commit(&mut self, mut block: Block, waker: &Waker) -> Result<Committed> {
+        while self.queue.has_room(waker) {
+            let piece = block.downcast::<S::Piece>().map_err(|_| Error::internal("a block of another component"))?;
+            let mut emitted = Emitted::default();
+            let rest = self.stream.step(&mut self.state, *piece, &mut emitted)?;
+            self.queue.push(emitted, false);
+            match rest {
+                Some(rest) => block = Box::new(rest),
+                None => return Ok(Committed::Taken),
             }
         }
-        let piece = block.downcast::<S::Piece>().map_err(|_| Error::internal("a block of another component"))?;
-        let mut emitted = Emitted::default();
-        self.stream.step(&mut self.state, *piece, &mut emitted)?;
-        self.queue.push(emitted, false);
-        Ok(Committed::Taken)
+        Ok(Committed::Parked(block))
     }
 
     // After an abort the input never ends: the outputs must not take its failure for its end.
@@ -199,21 +250,21 @@ struct OutletEnd {
 
 impl Fetch for OutletEnd {
     fn fetch(&mut self, waker: &Waker) -> Result<Step<Morsel>> {
-        let (batch, inlet) = {
+        let (emission, inlet) = {
             let mut waiting = self.queue.lock();
-            let Some(batch) = waiting.batches.pop_front() else {
+            let Some(emission) = waiting.emissions.pop_front() else {
                 if !waiting.open {
                     return Ok(Step::Done);
                 }
                 waiting.outlet = Some(waker.clone());
                 return Ok(Step::Parked);
             };
-            (batch, waiting.inlet.take())
+            (emission, waiting.inlet.take())
         };
         if let Some(inlet) = inlet {
             inlet.wake();
         }
-        Ok(Step::More(Box::new(batch)))
+        Ok(Step::More(Box::new(emission)))
     }
 }
 
@@ -221,9 +272,10 @@ struct Renumber;
 
 impl Decode for Renumber {
     fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
-        let morsel = morsel.downcast::<(usize, Batch)>();
-        let (port, batch) = *morsel.map_err(|_| Error::internal("a morsel of another component"))?;
-        out.put(port, Batch { seq, ..batch });
+        match *morsel.downcast::<Emission>().map_err(|_| Error::internal("a morsel of another component"))? {
+            Emission::Batch(port, batch) => out.put(port, Batch { seq, ..batch }),
+            Emission::LeftOut(rows) => out.leave_out(rows),
+        }
         Ok(())
     }
 }

@@ -16,19 +16,18 @@
 
 use super::file_column::{Reference, path_sources, reference};
 use super::one_input;
-use crate::shared::ordered::{Ordered, OrderedRun, OrderedStage};
+use crate::shared::stream::{Emitted, Stream, Streaming};
 use arrow::array::{Array, ArrayRef, AsArray};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, Ports, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::CodePage;
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 /// `Microsoft.Extractor`.
 pub struct ExportColumn;
@@ -74,8 +73,8 @@ impl ComponentKind for ExportColumn {
             return None;
         }
         let output = spec.outputs.iter().position(|o| !o.is_error);
-        let plan = Plan { name: spec.name.clone(), output, exports, errors };
-        Some(Bound::Stage(Box::new(OrderedStage::new(Exporter { plan: Arc::new(plan) }, spec.outputs.len()))))
+        let plan = Plan { name: spec.name.clone(), output, outputs: spec.outputs.len(), exports, errors };
+        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Each))))
     }
 }
 
@@ -154,34 +153,35 @@ fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, c
 struct Plan {
     name: String,
     output: Option<usize>,
+    outputs: usize,
     exports: Vec<Export>,
     errors: ErrorOutput,
 }
 
-struct Exporter {
-    plan: Arc<Plan>,
-}
+impl Stream for Plan {
+    type Piece = Batch;
+    type Lane = ();
+    type State = OpenCx;
 
-impl Ordered for Exporter {
-    fn open(&self, cx: &OpenCx, _input: &Layout) -> Result<Box<dyn OrderedRun>> {
-        Ok(Box::new(Writing { plan: self.plan.clone(), cx: cx.clone() }))
+    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
+        Ok(())
     }
-}
 
-struct Writing {
-    plan: Arc<Plan>,
-    cx: OpenCx,
-}
+    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<OpenCx> {
+        Ok(cx.clone())
+    }
 
-impl OrderedRun for Writing {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<Option<Batch>> {
-        let plan = &*self.plan;
+    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
+        Ok(batch)
+    }
+
+    fn step(&self, cx: &mut OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         let mut rows = RowFaults::new(&batch);
-        for export in &plan.exports {
-            let paths = path_sources(&batch.columns[export.path.0], &self.cx.services.paths)?;
+        for export in &self.exports {
+            let paths = path_sources(&batch.columns[export.path.0], &cx.services.paths)?;
             let mut faults = Faults::new();
             for (row, path) in paths.iter().enumerate() {
-                self.cx.services.cancel.check()?;
+                cx.services.cancel.check()?;
                 if rows.is_rejected(row as u32) {
                     continue;
                 }
@@ -206,16 +206,19 @@ impl OrderedRun for Writing {
                 break;
             }
         }
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        if let Some(port) = plan.output {
-            out.put(port, Batch { selection, ..batch });
-        }
+        let (selection, rejects) = rows.settle(&self.name)?;
+        out.ports(self.outputs, |out| {
+            self.errors.send(&batch, &rejects, out)?;
+            if let Some(port) = self.output {
+                out.put(port, Batch { selection, ..batch });
+            }
+            Ok(())
+        })?;
         Ok(None)
     }
 
-    fn finish(&mut self) -> Result<()> {
-        self.plan.errors.report_lost(&self.cx);
+    fn end(&self, _state: &mut OpenCx, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+        self.errors.report_lost(cx);
         Ok(())
     }
 }

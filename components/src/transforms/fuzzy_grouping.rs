@@ -10,24 +10,29 @@
 //! Columns are compared as text (ExactFuzzy 2) or have to be equal (1); numbers at the ends of texts have to be equal if
 //! LeadingTrailingNumeralsSignificant says so. A row that more rows are similar to than to any other stands for them; of
 //! several the first; what is left is grouped in the same way (how the original chooses is not published). A group leaves
-//! together, in the order of the rows that stand for groups. What similarity is stands in `crate::shared::fuzzy`.
+//! together, in the order of the rows that stand for groups. All rows are held, on disk where the memory budget has no room
+//! for them. What similarity is stands in `crate::shared::fuzzy`.
 
 use super::{one_input, one_output, report_output_column};
 use crate::shared::blocking::{self, BATCH_ROWS, Blocking, Parts, Sealed};
-use crate::shared::fuzzy::{Folding, Index, Match, Record, Tokenizer, unescaped};
-use crate::shared::reference::compacted;
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int32Array, UInt32Array};
+use crate::shared::fuzzy::rows::{self, Rows, RowsWriter};
+use crate::shared::fuzzy::{
+    Builder, Entries, EntriesWriter, Folding, Index, Match, Record, Room, Sorted, Sorter, Tokenizer, unescaped,
+};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int32Array};
+use arrow::datatypes::DataType as ArrowType;
+use arrow::row::RowConverter;
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
+use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
     BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, Ports, RowRule, Slot, Stage,
     StageEnds,
 };
-use dtsx_engine::memory::Reservation;
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::run::{CancelToken, on_pool};
 use dtsx_engine::types::DataType;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// `Microsoft.FuzzyGrouping`.
 pub struct FuzzyGrouping;
@@ -35,8 +40,10 @@ pub struct FuzzyGrouping;
 /// The least similarity of a component that names none.
 const MIN_SIMILARITY: f64 = 0.8;
 
-/// Bytes that a row takes beside its columns: its tokens and their parts, in parts of the columns' bytes.
-const OVERHEAD: usize = 5;
+/// Rows that are compared between two looks at whether the run was cancelled.
+const STEP: u32 = 1 << 10;
+/// Rows that a thread compares at a time.
+const PIECE: u32 = 1 << 4;
 
 const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
     PropertyDef { name, ty, default, doc }
@@ -162,6 +169,16 @@ enum Made {
     Canonical(Slot),
 }
 
+impl Made {
+    /// The slot of the input that it is.
+    fn slot(&self) -> Option<usize> {
+        match self {
+            Made::Input(slot) | Made::Canonical(slot) => Some(slot.0),
+            _ => None,
+        }
+    }
+}
+
 fn made(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usize, plan: &Plan) -> Option<Made> {
     let column = &spec.outputs[output].columns[column];
     let slot = cx.lineage(column.properties.str("InputId")).and_then(|lineage| cx.inputs[0].slot(lineage));
@@ -237,8 +254,16 @@ struct Grouping(Arc<Plan>);
 
 impl Stage for Grouping {
     fn open(&self, cx: &OpenCx, inputs: &[Layout]) -> Result<StageEnds> {
-        let memory = Mutex::new(cx.services.memory.reservation());
-        let run = Run { plan: self.0.clone(), memory, cancel: cx.services.cancel.clone() };
+        let (plan, input) = (self.0.clone(), inputs.first().cloned().unwrap_or_default());
+        // Columns that leave, and their types.
+        let mut taken: Vec<usize> = plan.columns.iter().filter_map(Made::slot).collect();
+        taken.sort_unstable();
+        taken.dedup();
+        // An input without a path brings no rows.
+        taken.retain(|slot| *slot < input.columns.len());
+        let types = taken.iter().map(|slot| input.columns[*slot].data_type.arrow()).collect();
+        let room = Room::new(&cx.services);
+        let run = Run { plan, taken, types, room, cancel: cx.services.cancel.clone() };
         Ok(blocking::ends(run, inputs.len()))
     }
 
@@ -254,12 +279,20 @@ impl Stage for Grouping {
 /// One execution.
 struct Run {
     plan: Arc<Plan>,
-    memory: Mutex<Reservation>,
+    /// The slots of the columns that leave.
+    taken: Vec<usize>,
+    types: Vec<ArrowType>,
+    room: Room,
     cancel: CancelToken,
 }
 
+/// What is gathered of the input.
+struct Gathered {
+    records: Builder,
+    rows: RowsWriter,
+}
+
 /// A row on its way out: its number, that of the row that stands for its group, and how similar it is to that one.
-#[derive(Clone)]
 struct Member {
     row: u32,
     canonical: u32,
@@ -270,57 +303,64 @@ struct Member {
 /// Rows of the output, and all rows of the input.
 struct Part {
     members: Vec<Member>,
-    rows: Arc<Vec<ArrayRef>>,
+    rows: Arc<Rows>,
 }
 
 impl Blocking for Run {
-    type Lane = ();
-    type Item = (Batch, Vec<Record>);
-    type Kept = Vec<(Batch, Vec<Record>)>;
+    type Lane = RowConverter;
+    type Item = (Vec<Record>, arrow::row::Rows);
+    type Kept = Option<Gathered>;
     type Part = Part;
 
-    fn lane(&self, _input: usize) -> Result<()> {
-        Ok(())
+    fn lane(&self, _input: usize) -> Result<RowConverter> {
+        rows::converter(&self.types)
     }
 
-    fn take(&self, (): &mut (), batch: Batch) -> Result<(Batch, Vec<Record>)> {
-        let records = self.plan.records(&batch);
-        let columns: Vec<ArrayRef> = batch.columns.iter().map(compacted).collect();
-        let bytes: usize = columns.iter().map(|c| c.get_array_memory_size()).sum();
-        if !self.memory.lock().unwrap_or_else(PoisonError::into_inner).try_grow(bytes * OVERHEAD) {
-            let text = "Fuzzy Grouping has to hold all rows in memory, and --memory does not leave room for them";
-            return Err(Error::new(Owner::Environment, codes::DTS_E_FUZZYLOOKUP_REFERENCECACHEFULL, text));
-        }
-        Ok((Batch { columns, ..batch }, records))
+    fn take(&self, converter: &mut RowConverter, batch: Batch) -> Result<Self::Item> {
+        let taken: Vec<ArrayRef> = self.taken.iter().map(|slot| batch.columns[*slot].clone()).collect();
+        let rows = if taken.is_empty() { converter.empty_rows(0, 0) } else { converter.convert_columns(&taken)? };
+        Ok((self.plan.records(&batch), rows))
     }
 
-    fn keep(&self, kept: &mut Self::Kept, item: Self::Item) -> Result<()> {
-        kept.push(item);
-        Ok(())
+    fn keep(&self, kept: &mut Self::Kept, (records, rows): Self::Item) -> Result<()> {
+        let gathered = kept.get_or_insert_with(|| Gathered {
+            records: Builder::new(&self.room, self.plan.exhaustive),
+            rows: RowsWriter::new(&self.room, self.types.clone()),
+        });
+        gathered.rows.push(&rows)?;
+        records.iter().try_for_each(|record| gathered.records.add(record))
     }
 
-    fn seal(&self, inputs: Vec<Sealed<(), Self::Kept>>) -> Result<Parts<Part>> {
-        let mut records = Vec::new();
-        let mut columns: Vec<Vec<ArrayRef>> = Vec::new();
-        for (batch, more) in inputs.into_iter().flat_map(|sealed| sealed.kept) {
-            records.extend(more);
-            columns.resize(batch.columns.len(), Vec::new());
-            batch.columns.into_iter().zip(&mut columns).for_each(|(array, all)| all.push(array));
-        }
-        let join = |pieces: Vec<ArrayRef>| -> Result<ArrayRef> {
-            let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-            Ok(arrow::compute::concat(&pieces)?)
+    fn seal(&self, inputs: Vec<Sealed<RowConverter, Self::Kept>>) -> Result<Parts<Part>> {
+        let Some(gathered) = inputs.into_iter().find_map(|sealed| sealed.kept) else {
+            return Ok(Box::new(std::iter::empty()));
         };
-        let rows = Arc::new(columns.into_iter().map(join).collect::<Result<Vec<_>>>()?);
-        let members = self.groups(records)?;
-        let pieces: Vec<Vec<Member>> = members.chunks(BATCH_ROWS).map(<[Member]>::to_vec).collect();
-        Ok(Box::new(pieces.into_iter().map(move |members| Ok(Part { members, rows: rows.clone() }))))
+        let rows = Arc::new(gathered.rows.finish()?);
+        let index = Arc::new(gathered.records.finish(&self.cancel)?);
+        let mut members = self.groups(&index)?;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let mut part = Vec::with_capacity(BATCH_ROWS);
+            while part.len() < BATCH_ROWS {
+                match members.next() {
+                    Ok(Some(member)) => part.push(Member::read(member)),
+                    Ok(None) => break,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            (!part.is_empty()).then(|| Ok(Part { members: part, rows: rows.clone() }))
+        })))
     }
 
     fn emit(&self, seq: u64, part: Part, out: &mut Ports) -> Result<()> {
         let Part { members, rows } = part;
-        let own = UInt32Array::from_iter_values(members.iter().map(|m| m.row));
-        let canonical = UInt32Array::from_iter_values(members.iter().map(|m| m.canonical));
+        let canonicals = self.plan.columns.iter().any(|made| matches!(made, Made::Canonical(_)));
+        let own = rows.fetch(&members.iter().map(|m| Some(m.row)).collect::<Vec<_>>())?;
+        let canonical = members.iter().map(|m| Some(m.canonical)).filter(|_| canonicals).collect::<Vec<_>>();
+        let canonical = rows.fetch(&canonical)?;
+        let of = |columns: &[ArrayRef], slot: &Slot| -> Result<ArrayRef> {
+            let place = self.taken.binary_search(&slot.0);
+            Ok(columns[place.map_err(|_| Error::internal("a column that was not kept"))?].clone())
+        };
         let column = |made: &Made| -> Result<ArrayRef> {
             let key = |row: u32| row as i32 + 1;
             Ok(match made {
@@ -331,8 +371,8 @@ impl Blocking for Run {
                     let of = |m: &Member| column.and_then(|c| m.columns.get(c).copied()).unwrap_or(1.0);
                     Arc::new(Float32Array::from_iter_values(members.iter().map(of)))
                 }
-                Made::Input(slot) => arrow::compute::take(&rows[slot.0], &own, None)?,
-                Made::Canonical(slot) => arrow::compute::take(&rows[slot.0], &canonical, None)?,
+                Made::Input(slot) => of(&own, slot)?,
+                Made::Canonical(slot) => of(&canonical, slot)?,
             })
         };
         let columns = self.plan.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
@@ -343,43 +383,109 @@ impl Blocking for Run {
 
 impl Run {
     /// The groups, one after the other, in the order of the rows that stand for them.
-    fn groups(&self, records: Vec<Record>) -> Result<Vec<Member>> {
-        let least: Vec<f64> = self.plan.grouped.iter().filter(|g| g.fuzzy).map(|g| g.least).collect();
-        let index = Index::new(records, self.plan.exhaustive);
-        let alike = |record: &Record| -> Result<Vec<Match>> {
-            self.cancel.check()?;
-            Ok(index.matches(record, self.plan.least, &least))
-        };
-        let matches = on_pool(index.records().iter().collect(), alike);
-        let matches: Vec<Vec<Match>> = matches.into_iter().collect::<Result<_>>()?;
-        // By row, the rows that are similar to it.
-        let mut similar: Vec<Vec<(u32, &Match)>> = vec![Vec::new(); matches.len()];
-        for (row, found) in matches.iter().enumerate() {
-            for m in found {
-                similar[m.record as usize].push((row as u32, m));
-            }
-        }
-        let mut order: Vec<u32> = (0..matches.len() as u32).collect();
-        order.sort_by_key(|row| (std::cmp::Reverse(similar[*row as usize].len()), *row));
-        let mut members: Vec<Option<Member>> = vec![None; matches.len()];
-        for canonical in order {
-            if members[canonical as usize].is_some() {
+    fn groups(&self, index: &Arc<Index>) -> Result<Sorted> {
+        let (similar, mut order) = self.similar(index)?;
+        let mut grouped = vec![false; index.count() as usize];
+        let columns = self.plan.grouped.iter().filter(|g| g.fuzzy).count();
+        let itself = vec![1.0; columns];
+        let mut members = Sorter::new(&self.room);
+        let (mut entry, mut scratch) = (Vec::new(), Vec::new());
+        while let Some(place) = order.next()? {
+            let canonical = number(place, 4);
+            if std::mem::replace(&mut grouped[canonical as usize], true) {
                 continue;
             }
-            members[canonical as usize] =
-                Some(Member { row: canonical, canonical, score: 1.0, columns: vec![1.0; least.len()] });
-            for (row, m) in &similar[canonical as usize] {
-                let member = &mut members[*row as usize];
-                if member.is_none() {
-                    let columns = m.columns.iter().map(|s| *s as f32).collect();
-                    *member = Some(Member { row: *row, canonical, score: m.similarity as f32, columns });
+            Member { row: canonical, canonical, score: 1.0, columns: itself.clone() }.write(&mut entry);
+            members.push(&entry)?;
+            for alike in similar.get(canonical, &mut scratch)?.chunks_exact(8 + 4 * columns) {
+                let row = number(alike, 0);
+                if !std::mem::replace(&mut grouped[row as usize], true) {
+                    let score = |at: usize| f32::from_bits(number(alike, at));
+                    let columns = (0..columns).map(|column| score(8 + 4 * column)).collect();
+                    Member { row, canonical, score: score(4), columns }.write(&mut entry);
+                    members.push(&entry)?;
                 }
             }
         }
-        let mut members: Vec<Member> = members.into_iter().flatten().collect();
-        members.sort_by_key(|m| (m.canonical, m.row != m.canonical, m.row));
-        Ok(members)
+        members.finish()
     }
+
+    /// By row, the rows that are similar to it, each with its scores; and the order in which rows may stand for others:
+    /// those with the most similar rows first, then the first.
+    fn similar(&self, index: &Arc<Index>) -> Result<(Entries, Sorted)> {
+        let least: Vec<f64> = self.plan.grouped.iter().filter(|g| g.fuzzy).map(|g| g.least).collect();
+        let alike = |rows: Range<u32>| -> Result<Vec<(u32, Vec<Match>)>> {
+            let mut finder = index.finder();
+            rows.map(|row| Ok((row, finder.matches_of(row, self.plan.least, &least)?))).collect()
+        };
+        let mut pairs = Sorter::new(&self.room);
+        let mut entry = Vec::new();
+        for step in pieces(0..index.count(), STEP) {
+            self.cancel.check()?;
+            let pieces: Vec<Range<u32>> = pieces(step, PIECE).collect();
+            for found in on_pool(pieces, alike) {
+                for (row, found) in found?.iter().flat_map(|(row, found)| found.iter().map(move |m| (row, m))) {
+                    entry.clear();
+                    entry.extend(found.record.to_be_bytes());
+                    entry.extend(row.to_be_bytes());
+                    let scores = std::iter::once(&found.similarity).chain(&found.columns);
+                    entry.extend(scores.flat_map(|score| (*score as f32).to_bits().to_be_bytes()));
+                    pairs.push(&entry)?;
+                }
+            }
+        }
+        let (mut similar, mut order) = (EntriesWriter::new(&self.room), Sorter::new(&self.room));
+        let mut end = |list: &mut Vec<u8>| -> Result<()> {
+            let rows = (list.len() / (8 + 4 * least.len())) as u32;
+            let place = [(u32::MAX - rows).to_be_bytes(), similar.count().to_be_bytes()].concat();
+            order.push(&place)?;
+            similar.push(list)?;
+            list.clear();
+            Ok(())
+        };
+        let mut pairs = pairs.finish()?;
+        let (mut present, mut list) = (0, Vec::new());
+        while let Some(pair) = pairs.next()? {
+            while present < number(pair, 0) {
+                end(&mut list)?;
+                present += 1;
+            }
+            list.extend_from_slice(&pair[4..]);
+        }
+        for _ in present..index.count() {
+            end(&mut list)?;
+        }
+        Ok((similar.finish()?, order.finish()?))
+    }
+}
+
+impl Member {
+    /// As bytes whose order is that of the output: by group, the row that stands for it first.
+    fn write(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend(self.canonical.to_be_bytes());
+        out.push(u8::from(self.row != self.canonical));
+        out.extend(self.row.to_be_bytes());
+        let scores = std::iter::once(&self.score).chain(&self.columns);
+        out.extend(scores.flat_map(|score| score.to_bits().to_be_bytes()));
+    }
+
+    fn read(bytes: &[u8]) -> Member {
+        let score = |at: usize| f32::from_bits(number(bytes, at));
+        let columns = (13..bytes.len()).step_by(4).map(score).collect();
+        Member { row: number(bytes, 5), canonical: number(bytes, 0), score: score(9), columns }
+    }
+}
+
+/// The number at a place.
+fn number(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
+/// A range in pieces of `size`.
+fn pieces(range: Range<u32>, size: u32) -> impl Iterator<Item = Range<u32>> {
+    let end = range.end;
+    range.step_by(size as usize).map(move |start| start..end.min(start.saturating_add(size)))
 }
 
 #[cfg(test)]

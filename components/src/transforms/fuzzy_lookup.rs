@@ -7,23 +7,24 @@
 //! ```
 //!
 //! A row has at most MaxOutputMatchesPerInput matches, each a row of its own; one without a match leaves once, with NULLs
-//! from the reference, and 0 as similarity and confidence. The reference table is read before the first row and indexed
-//! in memory. What similarity is stands in `crate::shared::fuzzy`; confidence is the similarity as a part of that of all
+//! from the reference, and 0 as similarity and confidence. The reference table is read before the first row and indexed,
+//! on disk if the memory budget has no room for it. What similarity is stands in `crate::shared::fuzzy`; confidence is the similarity as a part of that of all
 //! matches (unconfirmed), 1 if there is no other.
 
-use crate::shared::fuzzy::{Folding, Index, Record, Tokenizer, unescaped};
+use crate::shared::fuzzy::rows::{self, Rows, RowsWriter};
+use crate::shared::fuzzy::{Builder, Finder, Folding, Index, Record, Room, Tokenizer, unescaped};
 use crate::shared::reference::metadata;
 use crate::shared::reference::query::ReferenceQuery;
 use crate::shared::reference::{ReferenceColumn, ReferenceSpec};
-use crate::shared::stream::{Emitted, Stream, Streaming};
+use crate::shared::stream::{self, Emitted, Stream};
 use crate::transforms::{one_input, one_output, report_output_column};
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, UInt32Array};
+use arrow::datatypes::DataType as ArrowType;
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
+use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
     BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot, Stage, StageEnds,
 };
-use dtsx_engine::memory::Reservation;
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl ComponentKind for FuzzyLookup {
                     "CopyReferenceTable",
                     Int,
                     "1",
-                    "Whether the reference table is copied first; it is read into memory.",
+                    "Whether the reference table is copied first; it is read once, before the first row.",
                 ),
                 property("MaxOutputMatchesPerInput", Int, "1", "The most rows that leave for a row."),
                 property("MinSimilarity", Float, "0", "The least similarity of a match, from 0 to 1."),
@@ -261,6 +262,16 @@ enum Made {
     ColumnSimilarity(usize),
 }
 
+impl Made {
+    /// The reference column that it is.
+    fn reference(&self) -> Option<usize> {
+        match self {
+            Made::Reference(column) => Some(*column),
+            _ => None,
+        }
+    }
+}
+
 fn made(
     spec: &ComponentSpec,
     cx: &mut BindCx<'_>,
@@ -351,68 +362,62 @@ struct Fuzzy {
 }
 
 impl Stage for Fuzzy {
-    fn open(&self, cx: &OpenCx, inputs: &[Layout]) -> Result<StageEnds> {
-        let blocks = self.query.read(&cx.services)?;
-        let mut memory = cx.services.memory.reservation();
-        let mut records = Vec::new();
-        let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); self.query.spec().columns.len()];
-        for block in blocks {
-            let rows = block.first().map_or(0, |c| c.len());
-            records.extend(self.plan.records(rows, |joined| &block[joined.reference]));
-            block.into_iter().zip(&mut columns).for_each(|(array, all)| all.push(array));
-        }
-        let bytes = columns.iter().flatten().map(|c| c.get_array_memory_size()).sum::<usize>();
-        // Tokens and their parts take about four times what the texts do.
-        if !memory.try_grow(bytes * 5) {
-            let code = codes::DTS_E_FUZZYLOOKUP_REFERENCECACHEFULL;
-            let text =
-                format!("{} It takes about {} bytes; --memory says how many there are.", code.message(&[]), bytes * 5);
-            return Err(dtsx_engine::diag::Error::new(dtsx_engine::diag::Owner::Environment, code, text));
-        }
-        let index = cx.services.pool.install(|| Index::new(records, self.plan.exhaustive));
-        let mut reference = Vec::with_capacity(columns.len());
-        for (pieces, column) in columns.into_iter().zip(&self.query.spec().columns) {
-            let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-            reference.push(match pieces.is_empty() {
-                true => new_null_array(&column.data_type.arrow(), 0),
-                false => arrow::compute::concat(&pieces)?,
-            });
-        }
-        let run = Run { plan: self.plan.clone(), index, reference, _memory: memory };
-        Streaming(Arc::new(run)).open(cx, inputs)
+    fn open(&self, cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
+        let (plan, columns) = (&self.plan, &self.query.spec().columns);
+        // Reference columns that leave, and where each of them stands among those.
+        let mut taken: Vec<usize> = plan.columns.iter().filter_map(Made::reference).collect();
+        taken.sort_unstable();
+        taken.dedup();
+        let types: Vec<ArrowType> = taken.iter().map(|c| columns[*c].data_type.arrow()).collect();
+        let room = Room::new(&cx.services);
+        let converter = rows::converter(&types)?;
+        let (mut records, mut rows) = (Builder::new(&room, plan.exhaustive), RowsWriter::new(&room, types));
+        self.query.each(&cx.services, |block| {
+            let count = block.first().map_or(0, |c| c.len());
+            plan.records(count, |joined| &block[joined.reference]).iter().try_for_each(|record| records.add(record))?;
+            if taken.is_empty() {
+                return Ok(());
+            }
+            let taken: Vec<ArrayRef> = taken.iter().map(|c| block[*c].clone()).collect();
+            rows.push(&converter.convert_columns(&taken)?)
+        })?;
+        let index = Arc::new(records.finish(&cx.services.cancel)?);
+        let run = Run { plan: plan.clone(), index, taken, reference: rows.finish()? };
+        Ok(stream::ends(Arc::new(run)))
     }
 
     fn blocks(&self) -> bool {
         false
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("a row for each match, and one for a row without a match")
     }
 }
 
 /// One execution.
 struct Run {
     plan: Arc<Plan>,
-    index: Index,
-    reference: Vec<ArrayRef>,
-    _memory: Reservation,
+    index: Arc<Index>,
+    /// The reference columns that leave.
+    taken: Vec<usize>,
+    reference: Rows,
 }
 
 impl Stream for Run {
     type Piece = Batch;
-    type Lane = ();
+    type Lane = Finder;
     type State = ();
 
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("a row for each match, and one for a row without a match")
-    }
-
-    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
-        Ok(())
+    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<Finder> {
+        Ok(self.index.finder())
     }
 
     fn state(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())
     }
 
-    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
+    fn prepare(&self, finder: &mut Finder, batch: Batch) -> Result<Batch> {
         let plan = &*self.plan;
         let records = plan.records(batch.rows, |joined| &batch.columns[joined.slot.0]);
         let columns_least: Vec<f64> = plan.fuzzy.iter().map(|f| f.least).collect();
@@ -420,7 +425,7 @@ impl Stream for Run {
         let (mut similarity, mut confidence): (Vec<f32>, Vec<f32>) = (Vec::new(), Vec::new());
         let mut by_column: Vec<Vec<f32>> = vec![Vec::new(); plan.fuzzy.len()];
         for (row, record) in records.iter().enumerate() {
-            let matches = self.index.matches(record, plan.least, &columns_least);
+            let matches = finder.matches(record, plan.least, &columns_least)?;
             let total: f64 = matches.iter().map(|m| m.similarity).sum();
             for m in matches.iter().take(plan.most) {
                 rows.push(row as u32);
@@ -438,15 +443,16 @@ impl Stream for Run {
             }
         }
         let n = rows.len();
-        let (rows, found) = (UInt32Array::from(rows), UInt32Array::from(found));
+        let rows = UInt32Array::from(rows);
+        let reference = self.reference.fetch(&found)?;
         let numbers = |values: &Vec<f32>| -> ArrayRef { Arc::new(Float32Array::from(values.clone())) };
         let column = |made: &Made| -> Result<ArrayRef> {
             Ok(match made {
                 Made::Input(slot) => arrow::compute::take(&batch.columns[slot.0], &rows, None)?,
-                Made::Reference(column) if self.reference[*column].is_empty() => {
-                    new_null_array(self.reference[*column].data_type(), n)
+                Made::Reference(column) => {
+                    let place = self.taken.binary_search(column);
+                    reference[place.map_err(|_| Error::internal("a reference column that was not kept"))?].clone()
                 }
-                Made::Reference(column) => arrow::compute::take(&self.reference[*column], &found, None)?,
                 Made::Similarity => numbers(&similarity),
                 Made::Confidence => numbers(&confidence),
                 Made::ColumnSimilarity(column) => numbers(&by_column[*column]),
@@ -456,8 +462,8 @@ impl Stream for Run {
         Ok(Batch::new(batch.seq, n, columns))
     }
 
-    fn step(&self, (): &mut (), piece: Batch, out: &mut Emitted) -> Result<()> {
+    fn step(&self, (): &mut (), piece: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         out.put(self.plan.output, piece);
-        Ok(())
+        Ok(None)
     }
 }

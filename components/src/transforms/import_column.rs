@@ -10,13 +10,13 @@
 
 use super::file_column::{Reference, path_sources, reference};
 use super::{one_input, one_output};
-use crate::shared::ordered::{Ordered, OrderedRun, OrderedStage};
+use crate::shared::stream::{Emitted, Stream, Streaming};
 use arrow::array::{ArrayRef, BinaryViewBuilder, StringViewBuilder};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, InputColumnSpec, Layout, OpenCx, Ports, Slot,
+    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, InputColumnSpec, Layout, OpenCx, RowRule, Slot,
 };
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::CodePage;
@@ -70,8 +70,8 @@ impl ComponentKind for ImportColumn {
             columns[target] = Some(import);
         }
         let columns = columns.into_iter().collect::<Option<Vec<_>>>()?;
-        let plan = Plan { name: spec.name.clone(), output, columns, errors };
-        Some(Bound::Stage(Box::new(OrderedStage::new(Importer { plan: Arc::new(plan) }, spec.outputs.len()))))
+        let plan = Plan { name: spec.name.clone(), output, outputs: spec.outputs.len(), columns, errors };
+        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Each))))
     }
 }
 
@@ -149,59 +149,63 @@ fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, c
 struct Plan {
     name: String,
     output: usize,
+    outputs: usize,
     /// By column of the output.
     columns: Vec<Import>,
     errors: ErrorOutput,
 }
 
-struct Importer {
-    plan: Arc<Plan>,
-}
+impl Stream for Plan {
+    type Piece = Batch;
+    type Lane = ();
+    type State = OpenCx;
 
-impl Ordered for Importer {
-    fn open(&self, cx: &OpenCx, _input: &Layout) -> Result<Box<dyn OrderedRun>> {
-        Ok(Box::new(Reading { plan: self.plan.clone(), cx: cx.clone() }))
+    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
+        Ok(())
     }
-}
 
-struct Reading {
-    plan: Arc<Plan>,
-    cx: OpenCx,
-}
+    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<OpenCx> {
+        Ok(cx.clone())
+    }
 
-impl OrderedRun for Reading {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<Option<Batch>> {
-        let plan = &*self.plan;
-        let (batch, rest) = match self.rows_at_once(&batch)? {
+    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
+        Ok(batch)
+    }
+
+    fn step(&self, cx: &mut OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
+        let (batch, rest) = match self.rows_at_once(&batch, cx)? {
             all if all >= batch.rows => (batch, None),
             some => (batch.slice(0, some), Some(batch.slice(some, batch.rows - some))),
         };
         let mut rows = RowFaults::new(&batch);
         let mut columns = batch.columns.clone();
-        for import in &plan.columns {
-            let paths = path_sources(&batch.columns[import.path.0], &self.cx.services.paths)?;
-            let (array, faults) = import.read(&paths, &self.cx)?;
+        for import in &self.columns {
+            let paths = path_sources(&batch.columns[import.path.0], &cx.services.paths)?;
+            let (array, faults) = import.read(&paths, cx)?;
             rows.column(&import.site, &faults, &|row| paths[row as usize].as_ref().map(|p| p.display().to_string()));
             columns.push(array);
         }
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        out.put(plan.output, Batch { columns, selection, ..batch });
+        let (selection, rejects) = rows.settle(&self.name)?;
+        out.ports(self.outputs, |out| {
+            self.errors.send(&batch, &rejects, out)?;
+            out.put(self.output, Batch { columns, selection, ..batch });
+            Ok(())
+        })?;
         Ok(rest)
     }
 
-    fn finish(&mut self) -> Result<()> {
-        self.plan.errors.report_lost(&self.cx);
+    fn end(&self, _state: &mut OpenCx, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+        self.errors.report_lost(cx);
         Ok(())
     }
 }
 
-impl Reading {
+impl Plan {
     /// How many rows of the batch may be read together; at least one.
-    fn rows_at_once(&self, batch: &Batch) -> Result<usize> {
+    fn rows_at_once(&self, batch: &Batch, cx: &OpenCx) -> Result<usize> {
         let mut sizes = vec![0_u64; batch.rows];
-        for import in &self.plan.columns {
-            let paths = path_sources(&batch.columns[import.path.0], &self.cx.services.paths)?;
+        for import in &self.columns {
+            let paths = path_sources(&batch.columns[import.path.0], &cx.services.paths)?;
             for (size, path) in sizes.iter_mut().zip(&paths) {
                 *size += path.as_ref().and_then(|p| p.metadata().ok()).map_or(0, |m| m.len());
             }

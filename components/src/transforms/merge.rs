@@ -120,7 +120,7 @@ struct MergeStage {
 
 impl Stage for MergeStage {
     fn open(&self, cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
-        let sides = Arc::new(Sides::new(self.plan.shared, &cx.services.memory));
+        let sides = Arc::new(Sides::new(self.plan.shared, &cx.services));
         let sink = |side: usize| -> Arc<dyn Sink> {
             let (keys, name) = (self.plan.keys[side].clone(), self.plan.names[side].clone());
             Arc::new(SortedInlet { sides: sides.clone(), side, keys, name })
@@ -174,7 +174,7 @@ impl Fetch for Merging {
             if self.out.rows.len() >= BATCH_ROWS {
                 return Ok(Step::More(Box::new(std::mem::take(&mut self.out))));
             }
-            let at = [self.settle(0, waker), self.settle(1, waker)];
+            let at = [self.settle(0, waker)?, self.settle(1, waker)?];
             match at {
                 [At::Later, _] | [_, At::Later] => return Ok(Step::Parked),
                 [At::End, At::End] if self.out.rows.is_empty() => return Ok(Step::Done),
@@ -188,13 +188,13 @@ impl Fetch for Merging {
 }
 
 impl Merging {
-    fn settle(&mut self, side: usize, waker: &Waker) -> At {
+    fn settle(&mut self, side: usize, waker: &Waker) -> Result<At> {
         let before = self.heads[side].rows.as_ref().map(Arc::as_ptr);
-        let at = self.heads[side].settle(&self.sides, waker);
+        let at = self.heads[side].settle(&self.sides, waker)?;
         if before != self.heads[side].rows.as_ref().map(Arc::as_ptr) {
             self.out.known[side] = None;
         }
-        at
+        Ok(at)
     }
 
     /// The batch of a side among those of the output batch.

@@ -46,7 +46,8 @@ impl ComponentKind for Unpivot {
         if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
-        Some(Bound::Stage(Box::new(Streaming(Arc::new(plan)))))
+        let rule = RowRule::Other("a row for each value that is not NULL");
+        Some(Bound::Stage(Box::new(Streaming::new(plan, rule))))
     }
 }
 
@@ -191,10 +192,6 @@ impl Stream for Plan {
     type Lane = ();
     type State = ();
 
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("a row for each value that is not NULL")
-    }
-
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())
     }
@@ -209,9 +206,9 @@ impl Stream for Plan {
         starts.map(|start| self.unpivot(&batch.slice(start, step.min(batch.rows - start)))).collect()
     }
 
-    fn step(&self, (): &mut (), piece: Vec<Batch>, out: &mut Emitted) -> Result<()> {
+    fn step(&self, (): &mut (), piece: Vec<Batch>, out: &mut Emitted) -> Result<Option<Vec<Batch>>> {
         piece.into_iter().for_each(|batch| out.put(self.output, batch));
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -120,7 +120,8 @@ impl Ports {
 }
 
 /// What a component owes for the rows that it received: [`execute`](super::execute) checks it when a flow has ended, and a
-/// component whose rows do not add up fails the run. Rows that leave by the error output, or are left out
+/// component whose rows do not add up fails the run. When a flow has failed or was cancelled, rows may be missing, but there
+/// may not be too many. Rows that leave by the error output, or are left out
 /// ([`Ports::leave_out`]), are paid for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RowRule {
@@ -130,6 +131,16 @@ pub enum RowRule {
     Once,
     /// Another number of rows leaves; this says which.
     Other(&'static str),
+}
+
+impl std::fmt::Display for RowRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RowRule::Each => "every row leaves by every output, or by one of a group",
+            RowRule::Once => "every row leaves once",
+            RowRule::Other(which) => which,
+        })
+    }
 }
 
 /// A source of rows.
@@ -307,9 +318,7 @@ pub trait Stage: Send + Sync {
     fn blocks(&self) -> bool;
 
     /// What it owes for its rows.
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("as many rows as it makes")
-    }
+    fn row_rule(&self) -> RowRule;
 }
 
 /// What a kind made of a specification: immutable, ready to run any number of times.
@@ -322,6 +331,18 @@ pub enum Bound {
     Stage(Box<dyn Stage>),
     /// Rows end here.
     Sink(Box<dyn Sink>),
+}
+
+impl Bound {
+    /// What it owes for its rows.
+    pub fn row_rule(&self) -> RowRule {
+        match self {
+            Bound::Source(_) => RowRule::Other("the rows that it reads"),
+            Bound::Inline(inline) => inline.row_rule(),
+            Bound::Stage(stage) => stage.row_rule(),
+            Bound::Sink(_) => RowRule::Other("no row leaves"),
+        }
+    }
 }
 
 /// A component class. One static for each, in the catalog.

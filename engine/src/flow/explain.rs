@@ -1,4 +1,4 @@
-//! Printing a plan: pipelines, what is fused, what blocks, what runs in parallel.
+//! Printing a plan: pipelines, what is fused, what blocks, what runs in parallel, what is owed for rows.
 
 use super::contract::Bound;
 use super::cut::{InlineStep, Target, cut};
@@ -11,9 +11,9 @@ pub fn explain(plan: &FlowPlan) -> String {
     for (i, pipeline) in cut(plan, &[]).iter().enumerate() {
         let node = &plan.nodes[pipeline.root];
         let how = match &node.bound {
-            Bound::Stage(stage) if stage.blocks() => "emits after its inputs have ended",
-            Bound::Stage(_) => "emits while its inputs flow",
-            _ => "source: fetched in order, decoded on every lane",
+            Bound::Stage(stage) if stage.blocks() => format!("emits after its inputs have ended; {}", stage.row_rule()),
+            Bound::Stage(stage) => format!("emits while its inputs flow; {}", stage.row_rule()),
+            _ => "source: fetched in order, decoded on every lane".to_owned(),
         };
         let _ = writeln!(out, "pipeline {}: {} [{}] ({how})", i + 1, node.spec.name, node.spec.kind);
         targets(plan, pipeline.root, &pipeline.outputs, 1, &mut out);
@@ -31,7 +31,8 @@ fn targets(plan: &FlowPlan, from: usize, outputs: &[Vec<Target>], depth: usize, 
             match target {
                 Target::Inline(InlineStep { node, outputs }) => {
                     let spec = &plan.nodes[*node].spec;
-                    let _ = writeln!(out, "{} [{}] (fused)", spec.name, spec.kind);
+                    let rule = plan.nodes[*node].bound.row_rule();
+                    let _ = writeln!(out, "{} [{}] (fused; {rule})", spec.name, spec.kind);
                     targets(plan, *node, outputs, depth + 1, out);
                 }
                 Target::Leaf { node, input } => {

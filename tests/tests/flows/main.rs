@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "everything here is a test")]
 
+mod holders;
 mod lookup_oracle;
 mod oracle;
 mod pivots;

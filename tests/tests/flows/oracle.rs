@@ -9,10 +9,10 @@ use std::fmt::Write;
 const CASES: u64 = 1000;
 
 /// Numbers that look random and are the same every time.
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
+    pub(crate) fn next(&mut self, below: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -326,65 +326,6 @@ fn inputs_from_one_source_do_not_hold_each_other_up() {
                         }
                     }
                 }
-            }
-        }
-    }
-}
-
-/// A Sort of many rows, with keys that prefixes hold and keys that they do not.
-fn big_sort(distinct: bool, fails: bool) -> text::FlowTest {
-    let mut dice = Dice(7);
-    let mut text = format!("[component]\nkind = Microsoft.Sort\nEliminateDuplicates = {distinct}\n");
-    text += if fails { "[input In fails]\n" } else { "[input In]\n" };
-    text += "id i8, a i4, b wstr(40), c numeric(38,2)\n";
-    for id in 0..6000 {
-        let (a, b) = (dice.next(50), dice.next(300));
-        writeln!(text, "{id},{a},some longer text number {b},{}.50", dice.next(1 << 40)).unwrap();
-    }
-    text += "[use In.b]\nNewSortKeyPosition = 2\n[use In.a]\nNewSortKeyPosition = -1\n[output Out]\nsync = none\n";
-    for (name, data_type) in [("id", "i8"), ("a", "i4"), ("b", "wstr(40)"), ("c", "numeric(38,2)")] {
-        writeln!(text, "[column Out.{name} {data_type}]\nSortColumnId = #{{In.{name}}}").unwrap();
-    }
-    text::parse(&text)
-}
-
-#[test]
-fn a_sort_is_the_same_with_any_memory() {
-    let tapped = ["Out".to_owned()];
-    for distinct in [false, true] {
-        let bench = Bench::new(&big_sort(distinct, false));
-        let plan = bench.bind(&tapped).0.unwrap();
-        let way = |memory| Way { threads: 2, chaos: false, batch_rows: None, decoys: 0, memory };
-        let whole = bench.run(&plan, &tapped, way(None));
-        assert!(whole.outcome.is_ok() && whole.spilled == 0 && whole.peak > 100_000);
-        for (share, spills) in [(2.0, false), (0.5, true), (0.33, true), (0.1, true), (0.01, true)] {
-            // Half of the memory is for holders of rows.
-            let memory = 2.0 * share * whole.peak as f64;
-            let ran = bench.run(&plan, &tapped, way(Some(memory as usize)));
-            assert!(ran.outcome.is_ok(), "{:?}", ran.outcome);
-            assert_eq!(ran.spilled > 0, spills, "{share} of {}", whole.peak);
-            assert_eq!(ran.outputs["Out"], whole.outputs["Out"], "{share}");
-            assert!(!spills || ran.peak < whole.peak, "{share}: {} of {}", ran.peak, whole.peak);
-        }
-    }
-}
-
-#[test]
-fn a_sort_that_fails_or_is_cancelled_leaves_nothing() {
-    let tapped = ["Out".to_owned()];
-    for fails in [false, true] {
-        let bench = Bench::new(&big_sort(false, fails));
-        let plan = bench.bind(&tapped).0.unwrap();
-        let morsels = if fails { vec![0] } else { vec![1, 2, 700, 1400, 1501] };
-        for morsel in morsels {
-            for chaos in [false, true] {
-                bench.cancel_at(morsel);
-                let way = Way { threads: 2, chaos, batch_rows: None, decoys: 0, memory: Some(100_000) };
-                let ran = bench.run(&plan, &tapped, way);
-                let error = ran.outcome.unwrap_err();
-                assert_eq!(error.owner() == dtsx_engine::diag::Owner::Cancelled, !fails, "{error}");
-                assert!(ran.outputs.is_empty());
-                assert!(ran.spilled > 0 || morsel < 100, "{morsel}");
             }
         }
     }

@@ -20,6 +20,7 @@ use dtsx_engine::variables::{VariableAccess, VariableType, value_text};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Rows in a morsel of the test source: few, so that several lanes have something to do.
 const MORSEL_ROWS: usize = 4;
@@ -76,6 +77,9 @@ pub struct Bench {
     fills: Vec<Arc<FlowPlan>>,
     /// Whether there are databases among them, to which a plan is bound.
     databases: bool,
+    /// The batch of an output with which a run is cancelled, from 1; and the time after which it is.
+    cancels_at_output: AtomicUsize,
+    cancels_after: Mutex<Option<Duration>>,
 }
 
 /// What a run came to.
@@ -96,6 +100,16 @@ impl Bench {
     pub fn cancel_at(&self, morsel: usize) {
         let morsel = if morsel == 0 { usize::MAX } else { morsel };
         self.sources.values().for_each(|source| source.cancels_at.store(morsel, Ordering::SeqCst));
+    }
+
+    /// Cancels the run when that batch comes out of a tapped output, from 1; 0: never.
+    pub fn cancel_at_output(&self, batch: usize) {
+        self.cancels_at_output.store(batch, Ordering::SeqCst);
+    }
+
+    /// Cancels the run when it has gone on for so long.
+    pub fn cancel_after(&self, time: Duration) {
+        *self.cancels_after.lock().unwrap() = Some(time);
     }
 
     pub fn new(test: &FlowTest) -> Bench {
@@ -209,7 +223,19 @@ impl Bench {
             flow.components[component].connections.push(("CacheConnection".into(), cache.name.clone()));
         }
         let databases = test.files.iter().any(|f| f.name.ends_with(".db"));
-        Bench { flow, sources, component, variables, connections, folder, fills, databases }
+        let (cancels_at_output, cancels_after) = (AtomicUsize::new(0), Mutex::new(None));
+        Bench {
+            flow,
+            sources,
+            component,
+            variables,
+            connections,
+            folder,
+            fills,
+            databases,
+            cancels_at_output,
+            cancels_after,
+        }
     }
 
     /// Feeds both inputs of the component with the rows of the first, through a Multicast, and the second through a Sort
@@ -317,7 +343,9 @@ impl Bench {
         self.variables.reset();
         let client = Arc::new(Client::default());
         services.readers = Arc::new(HashMap::from([("Component".to_owned(), client.clone() as Arc<dyn ReaderSink>)]));
-        let collected: Vec<Arc<Collected>> = tapped.iter().map(|_| Arc::default()).collect();
+        let cancels_at = self.cancels_at_output.load(Ordering::SeqCst);
+        let tap = |_: &String| Arc::new(Collected { kept: Arc::default(), cancels_at });
+        let collected: Vec<Arc<Collected>> = tapped.iter().map(tap).collect();
         let taps: Vec<Tap> = self
             .taps(tapped)
             .into_iter()
@@ -331,10 +359,18 @@ impl Bench {
         }
         // A database is found when a plan is bound: this run's is another one.
         let bound = if self.databases { self.bind_for(tapped, &services).0 } else { None };
+        let cancel = (*self.cancels_after.lock().unwrap()).map(|time| {
+            let token = services.cancel.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(time);
+                token.cancel();
+            })
+        });
         let outcome = execute(bound.as_ref().unwrap_or(plan), &services, &variables, &events, &taps, None).map(|_| ());
+        cancel.into_iter().for_each(|cancel| cancel.join().unwrap());
         let mut outputs = HashMap::new();
         for (name, collected) in tapped.iter().zip(&collected) {
-            let kept = collected.0.lock().unwrap();
+            let kept = collected.kept.lock().unwrap();
             if kept.ended {
                 outputs.insert(name.clone(), kept.table());
             }
@@ -474,15 +510,10 @@ fn fill(cache: &Cache, connections: &HashMap<String, ConnectionSpec>, variables:
     Arc::new(plan.unwrap_or_else(|| panic!("the cache {}: {diagnostics:#?}", cache.name)))
 }
 
-/// However a run ends, it leaves no temporary files. The last lane may still be on its way out when it has ended.
+/// However a run ends, it leaves no temporary files, from the moment in which it has ended.
 fn nothing_stays(temp: &std::path::Path) {
-    for _ in 0..1000 {
-        if std::fs::read_dir(temp).unwrap().next().is_none() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    panic!("temporary files stay: {:?}", std::fs::read_dir(temp).unwrap().collect::<Vec<_>>());
+    let files: Vec<_> = std::fs::read_dir(temp).unwrap().collect();
+    assert!(files.is_empty(), "temporary files stay: {files:?}");
 }
 
 /// The rules by which the component finds its files.
@@ -782,23 +813,39 @@ impl ReaderSink for Client {
 }
 
 /// A tap that keeps what it sees.
-#[derive(Default)]
-struct Collected(Arc<Mutex<Kept>>);
+struct Collected {
+    kept: Arc<Mutex<Kept>>,
+    cancels_at: usize,
+}
+
+impl Collected {
+    fn keep(&self, cx: &OpenCx) -> Keep {
+        Keep {
+            kept: self.kept.clone(),
+            hesitate: false,
+            cancels_at: self.cancels_at,
+            cancel: cx.services.cancel.clone(),
+        }
+    }
+}
 
 impl Sink for Collected {
-    fn open(&self, _cx: &OpenCx, input: &Layout) -> Result<Box<dyn Commit>> {
-        self.0.lock().unwrap().layout = input.clone();
-        Ok(Box::new(Keep { kept: self.0.clone(), hesitate: false }))
+    fn open(&self, cx: &OpenCx, input: &Layout) -> Result<Box<dyn Commit>> {
+        self.kept.lock().unwrap().layout = input.clone();
+        Ok(Box::new(self.keep(cx)))
     }
 
-    fn encoder(&self, _cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(Keep { kept: self.0.clone(), hesitate: false }))
+    fn encoder(&self, cx: &OpenCx, _input: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(self.keep(cx)))
     }
 }
 
 struct Keep {
     kept: Arc<Mutex<Kept>>,
     hesitate: bool,
+    /// The batch with which the run is cancelled.
+    cancels_at: usize,
+    cancel: CancelToken,
 }
 
 impl Encode for Keep {
@@ -815,7 +862,13 @@ impl Commit for Keep {
             waker.wake();
             return Ok(Committed::Parked(block));
         }
-        self.kept.lock().unwrap().batches.push(*block.downcast::<Batch>().unwrap());
+        let mut kept = self.kept.lock().unwrap();
+        kept.batches.push(*block.downcast::<Batch>().unwrap());
+        let batches = kept.batches.len();
+        drop(kept);
+        if batches == self.cancels_at {
+            self.cancel.cancel();
+        }
         Ok(Committed::Taken)
     }
 

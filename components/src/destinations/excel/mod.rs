@@ -18,14 +18,14 @@ mod xlsx;
 
 use crate::connections::excel::{ExcelConnection, bind_excel};
 use crate::shared::excel::TableName;
-use crate::shared::ordered::{Ordered, OrderedRun, OrderedStage};
+use crate::shared::stream::{Emitted, Stream, Streaming};
 use append::Problem;
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Float64Type, Schema, SchemaRef};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, Ports, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::memory::SpillWriter;
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::convert::{CastOptions, FaultCodes, can_cast, cast_array};
@@ -103,9 +103,9 @@ impl ComponentKind for ExcelDestination {
         let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.kind.stored().arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let (connection, table) = (connection?, table?);
-        let plan = Plan { name: spec.name.clone(), connection, table, columns, schema, site, errors, options };
-        let component = Excel { plan: Arc::new(plan) };
-        Some(Bound::Stage(Box::new(OrderedStage::new(component, spec.outputs.len()))))
+        let (name, outputs) = (spec.name.clone(), spec.outputs.len());
+        let plan = Plan { name, outputs, connection, table, columns, schema, site, errors, options };
+        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Other("the rows that were not written")))))
     }
 }
 
@@ -251,6 +251,7 @@ fn is_time2(data_type: &DataType) -> bool {
 
 struct Plan {
     name: String,
+    outputs: usize,
     connection: ExcelConnection,
     table: TableOf,
     columns: Vec<Column>,
@@ -260,31 +261,80 @@ struct Plan {
     options: CastOptions,
 }
 
-struct Excel {
-    plan: Arc<Plan>,
+/// What is open during an execution.
+struct Writing {
+    table: TableName,
+    /// The rows that there is still room for.
+    room: u64,
+    /// The rows, aside until the last one has come.
+    rows: Option<SpillWriter>,
 }
 
-impl Ordered for Excel {
-    fn open(&self, cx: &OpenCx, _input: &Layout) -> Result<Box<dyn OrderedRun>> {
-        let plan = self.plan.clone();
-        let table = match &plan.table {
+impl Stream for Plan {
+    type Piece = Batch;
+    type Lane = ();
+    type State = Writing;
+
+    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<Writing> {
+        let table = match &self.table {
             TableOf::Name(name) => name.clone(),
             TableOf::Variable(variable) => {
                 let text = match cx.variables.read(variable)?.1 {
                     Value::Text(text) => text.to_string(),
                     _ => String::new(),
                 };
-                TableName::parse(&text).ok_or_else(|| no_table(&plan, &text))?
+                TableName::parse(&text).ok_or_else(|| no_table(self, &text))?
             }
         };
-        writable(&plan.connection.path).map_err(|why| Error::new(Owner::Unsupported, None, why))?;
+        writable(&self.connection.path).map_err(|why| Error::new(Owner::Unsupported, None, why))?;
         // What cannot be opened is said before the first row.
-        let path = cx.services.paths.resolve(&plan.connection.path);
-        std::fs::File::open(&path).map_err(|e| cannot(&plan, &path, &e))?;
-        let place = append::place(&path, &table, plan.connection.header, &plan.columns);
-        let room = place.map_err(|problem| plan.problem(&path, &table, problem))?.room;
-        let rows = cx.services.spill.batches(&plan.schema)?;
-        Ok(Box::new(Writing { plan, cx: cx.clone(), table, room, rows: Some(rows) }))
+        let path = cx.services.paths.resolve(&self.connection.path);
+        std::fs::File::open(&path).map_err(|e| cannot(self, &path, &e))?;
+        let place = append::place(&path, &table, self.connection.header, &self.columns);
+        let room = place.map_err(|problem| self.problem(&path, &table, problem))?.room;
+        Ok(Writing { table, room, rows: Some(cx.services.spill.batches(&self.schema)?) })
+    }
+
+    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
+        Ok(batch)
+    }
+
+    fn step(&self, state: &mut Writing, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
+        let mut rows = RowFaults::new(&batch);
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let given = &batch.columns[column.slot.0];
+            let (array, faults) = column.cells(given, &self.options)?;
+            rows.column(&self.site, &faults, &|row| crate::shared::shown(given, row));
+            arrays.push(array);
+        }
+        state.room = state.room.saturating_sub(full(&mut rows, &batch, &self.site, state.room));
+        let (selection, rejects) = rows.settle(&self.name)?;
+        out.ports(self.outputs, |out| self.errors.send(&batch, &rejects, out))?;
+        let kept = Batch { selection, ..Batch::new(batch.seq, batch.rows, arrays) }.compact()?;
+        if let (Some(rows), true) = (&mut state.rows, kept.rows > 0 && !kept.columns.is_empty()) {
+            rows.write(&RecordBatch::try_new(self.schema.clone(), kept.columns)?)?;
+        }
+        Ok(None)
+    }
+
+    fn end(&self, state: &mut Writing, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+        self.errors.report_lost(cx);
+        let Some(rows) = state.rows.take() else { return Ok(()) };
+        let rows = rows.finish()?;
+        if rows.rows() == 0 {
+            return Ok(());
+        }
+        let path = cx.services.paths.resolve(&self.connection.path);
+        // Several destinations may write to one workbook: one after the other.
+        let turn = cx.services.shared.get::<Mutex<()>>(&format!("workbook {}", path.display()));
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = append::append(&path, &state.table, self.connection.header, &self.columns, rows.read()?);
+        written.map_err(|problem| self.problem(&path, &state.table, problem))
     }
 }
 
@@ -312,54 +362,6 @@ fn cannot(plan: &Plan, path: &Path, cause: &dyn std::fmt::Display) -> Error {
     let code = codes::DTS_E_CANNOTACQUIRECONNECTIONFROMCONNECTIONMANAGER;
     let text = format!("The workbook \"{}\" ({}): {cause}", plan.connection.path, path.display());
     Error::new(Owner::Connection, code, text)
-}
-
-struct Writing {
-    plan: Arc<Plan>,
-    cx: OpenCx,
-    table: TableName,
-    /// The rows that there is still room for.
-    room: u64,
-    /// The rows, aside until the last one has come.
-    rows: Option<SpillWriter>,
-}
-
-impl OrderedRun for Writing {
-    fn apply(&mut self, batch: Batch, out: &mut Ports) -> Result<Option<Batch>> {
-        let plan = &*self.plan;
-        let mut rows = RowFaults::new(&batch);
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(plan.columns.len());
-        for column in &plan.columns {
-            let given = &batch.columns[column.slot.0];
-            let (array, faults) = column.cells(given, &plan.options)?;
-            rows.column(&plan.site, &faults, &|row| crate::shared::shown(given, row));
-            arrays.push(array);
-        }
-        self.room = self.room.saturating_sub(full(&mut rows, &batch, &plan.site, self.room));
-        let (selection, rejects) = rows.settle(&plan.name)?;
-        plan.errors.send(&batch, &rejects, out)?;
-        let kept = Batch { selection, ..Batch::new(batch.seq, batch.rows, arrays) }.compact()?;
-        if let (Some(rows), true) = (&mut self.rows, kept.rows > 0 && !kept.columns.is_empty()) {
-            rows.write(&RecordBatch::try_new(plan.schema.clone(), kept.columns)?)?;
-        }
-        Ok(None)
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        let plan = &*self.plan;
-        plan.errors.report_lost(&self.cx);
-        let Some(rows) = self.rows.take() else { return Ok(()) };
-        let rows = rows.finish()?;
-        if rows.rows() == 0 {
-            return Ok(());
-        }
-        let path = self.cx.services.paths.resolve(&plan.connection.path);
-        // Several destinations may write to one workbook: one after the other.
-        let turn = self.cx.services.shared.get::<Mutex<()>>(&format!("workbook {}", path.display()));
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = append::append(&path, &self.table, plan.connection.header, &plan.columns, rows.read()?);
-        written.map_err(|problem| plan.problem(&path, &self.table, problem))
-    }
 }
 
 /// Reports the rows of a batch that a sheet with `room` rows left has no place for; how many rows take a place.

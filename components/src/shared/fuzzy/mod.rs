@@ -14,10 +14,18 @@
 //! Numbers come out close to the original's, not equal to them; order, thresholds and shape of what comes out are the same
 //! on every run.
 
+mod dictionary;
 mod index;
+mod record;
+pub(crate) mod rows;
+mod sorter;
+mod store;
 mod text;
 
-pub(crate) use index::{Index, Match, Record};
+pub(crate) use index::{Builder, Finder, Index, Match};
+pub(crate) use record::Record;
+pub(crate) use sorter::{Sorted, Sorter};
+pub(crate) use store::{Entries, EntriesWriter, Room};
 pub(crate) use text::{Folding, Tokenizer, unescaped};
 
 /// What inserting a token costs, in parts of its weight.

@@ -57,23 +57,22 @@ impl ReferenceQuery {
         &self.spec
     }
 
-    /// Reads every row as it comes, block by block. This waits.
+    /// Hands every row to `take` as it comes, block by block. This waits.
     ///
     /// # Errors
-    /// As [`ReferenceQuery::load`].
-    pub(crate) fn read(&self, services: &Services) -> Result<Vec<Vec<ArrayRef>>> {
+    /// As [`ReferenceQuery::load`], and those of `take`.
+    pub(crate) fn each(&self, services: &Services, mut take: impl FnMut(Vec<ArrayRef>) -> Result<()>) -> Result<()> {
         let mut session = self.lease()?;
         let sql = session.dialect().translate(&self.command).into_owned();
         let query = codes::DTS_E_TXLOOKUP_OLEDBERR_GETIROWSET;
         let mut cursor = session.query(&sql, &[], &self.options).map_err(|e| self.failed(query, e))?;
         let delivered = self.deliver(cursor.as_mut())?;
         let fetch = codes::DTS_E_TXLOOKUP_OLEDBERR_FILLBUFFER;
-        let mut blocks = Vec::new();
         while let Some(block) = cursor.next_block().map_err(|e| self.failed(fetch, e))? {
             services.cancel.check()?;
-            blocks.push(self.columns(block, &delivered)?);
+            take(self.columns(block, &delivered)?)?;
         }
-        Ok(blocks)
+        Ok(())
     }
 
     /// A session. This waits.

@@ -27,7 +27,7 @@ mod words;
 
 use crate::shared::blocking;
 use dtsx_engine::diag::Result;
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, Stage, StageEnds};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Stage, StageEnds};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use stage::{Aggregation, Grouping};
 use std::sync::Arc;
@@ -106,5 +106,9 @@ impl Stage for AggregateStage {
 
     fn blocks(&self) -> bool {
         true
+    }
+
+    fn row_rule(&self) -> RowRule {
+        RowRule::Other("a row for each group")
     }
 }

@@ -20,7 +20,7 @@ use arrow::array::{ArrayRef, StringViewArray};
 use arrow::row::{RowConverter, SortField};
 use dtsx_engine::diag::{Diagnostic, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition, InputColumnSpec, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition, InputColumnSpec, RowRule, Slot};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, can_cast, cast_array};
@@ -62,7 +62,8 @@ impl ComponentKind for Pivot {
                 if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
                     return None;
                 }
-                return plan.map(|plan| Bound::Stage(Box::new(Streaming(Arc::new(plan)))));
+                let rule = RowRule::Other("a row for each run of the set key");
+                return plan.map(|plan| Bound::Stage(Box::new(Streaming::new(plan, rule))));
             }
             _ => codes::DTS_E_TXPIVOTTOOMANYPIVOTKEYS,
         };

@@ -11,7 +11,7 @@ use dtsx_engine::batch::{Batch, Fault};
 use dtsx_engine::diag::{Code, Result, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::faults::RowFaults;
-use dtsx_engine::flow::{Layout, OpenCx, Ports, RowRule};
+use dtsx_engine::flow::{Layout, OpenCx, Ports};
 use hashbrown::HashSet;
 
 /// No row of the set has that pivot key.
@@ -59,10 +59,6 @@ impl Stream for Plan {
     type Piece = Piece;
     type Lane = Lane;
     type State = State;
-
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("a row for each run of the set key")
-    }
 
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<Lane> {
         let field = |data_type: &dtsx_engine::types::DataType| SortField::new(data_type.arrow());
@@ -129,14 +125,14 @@ impl Stream for Plan {
         Ok(Piece { input: batch, sets, columns, first_key, last_key, first: grid, last, faults, unknown })
     }
 
-    fn step(&self, state: &mut State, mut piece: Piece, out: &mut Emitted) -> Result<()> {
+    fn step(&self, state: &mut State, mut piece: Piece, out: &mut Emitted) -> Result<Option<Piece>> {
         for key in piece.unknown.drain(..) {
             if state.unknown.len() < TOLD && !state.unknown.contains(&key) {
                 state.unknown.push(key);
             }
         }
         if piece.sets == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let open = state.open.take();
         let (open, before) = match open {
@@ -160,7 +156,7 @@ impl Stream for Plan {
         out.put(self.output, Batch::new(0, rows, closed));
         let columns = piece.columns.iter().map(|column| column.slice(last, 1)).collect();
         state.open = Some(Open { key: piece.last_key, columns, seen: piece.last });
-        Ok(())
+        Ok(None)
     }
 
     fn end(&self, state: &mut State, cx: &OpenCx, out: &mut Emitted) -> Result<()> {

@@ -59,7 +59,7 @@ impl ComponentKind for RowSampling {
         let seed = spec.properties.int("SamplingSeed").unwrap_or(0) as u64;
         let wanted = cx.attached[outputs.unselected];
         let plan = Plan { outputs, wanted, selected, unselected, size: size?, seed };
-        Some(Bound::Stage(Box::new(Streaming(Arc::new(plan)))))
+        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Once))))
     }
 }
 
@@ -123,10 +123,6 @@ impl Stream for Plan {
     type Lane = ();
     type State = State;
 
-    fn row_rule(&self) -> RowRule {
-        RowRule::Once
-    }
-
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())
     }
@@ -147,7 +143,7 @@ impl Stream for Plan {
         Ok(batch)
     }
 
-    fn step(&self, state: &mut State, batch: Batch, out: &mut Emitted) -> Result<()> {
+    fn step(&self, state: &mut State, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         let piece = state.store.len() as u32;
         let (mut kept, mut passed) = (Vec::new(), Vec::new());
         let mut displaced: Vec<(u32, u32)> = Vec::new();
@@ -186,7 +182,8 @@ impl Stream for Plan {
                 out.put(self.outputs.unselected, Batch::new(0, displaced.len(), columns));
             }
         }
-        state.tidy(self.size, batch.columns.len())
+        state.tidy(self.size, batch.columns.len())?;
+        Ok(None)
     }
 
     fn end(&self, state: &mut State, _cx: &OpenCx, out: &mut Emitted) -> Result<()> {

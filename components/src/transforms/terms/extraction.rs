@@ -100,7 +100,7 @@ impl ComponentKind for TermExtraction {
             case_sensitive: spec.properties.bool("IsCaseSensitive").unwrap_or(false),
             excluded: excluded.flatten(),
         };
-        Some(Bound::Stage(Box::new(Streaming(Arc::new(plan)))))
+        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Other("a row for each term")))))
     }
 }
 
@@ -171,10 +171,6 @@ impl Stream for Plan {
     type Lane = ();
     type State = State;
 
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("a row for each term")
-    }
-
     fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
         Ok(())
     }
@@ -200,14 +196,14 @@ impl Stream for Plan {
         Ok((batch.rows as u64, counts))
     }
 
-    fn step(&self, state: &mut State, (rows, counts): Self::Piece, _out: &mut Emitted) -> Result<()> {
+    fn step(&self, state: &mut State, (rows, counts): Self::Piece, _: &mut Emitted) -> Result<Option<Self::Piece>> {
         state.rows += rows;
         for (term, more) in counts {
             let count = state.counts.entry(term).or_default();
             count.times += more.times;
             count.rows += more.rows;
         }
-        Ok(())
+        Ok(None)
     }
 
     fn end(&self, state: &mut State, _cx: &OpenCx, out: &mut Emitted) -> Result<()> {

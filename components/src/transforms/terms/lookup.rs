@@ -6,7 +6,7 @@
 use super::extraction::cut;
 use super::words::{sentences, singular};
 use super::{TermTable, is_searchable, texts};
-use crate::shared::stream::{Emitted, Stream, Streaming};
+use crate::shared::stream::{self, Emitted, Stream};
 use crate::transforms::{fits, one_input, one_output, report_input_column, report_output_column};
 use arrow::array::{ArrayRef, Int32Array, StringViewArray, UInt32Array};
 use arrow::compute::take;
@@ -140,8 +140,8 @@ struct Plan {
 struct Looking(Arc<Plan>);
 
 impl dtsx_engine::flow::Stage for Looking {
-    fn open(&self, cx: &OpenCx, inputs: &[Layout]) -> Result<dtsx_engine::flow::StageEnds> {
-        Streaming(Arc::new(Search { plan: self.0.clone(), terms: OnceLock::new() })).open(cx, inputs)
+    fn open(&self, _cx: &OpenCx, _inputs: &[Layout]) -> Result<dtsx_engine::flow::StageEnds> {
+        Ok(stream::ends(Arc::new(Search { plan: self.0.clone(), terms: OnceLock::new() })))
     }
 
     fn blocks(&self) -> bool {
@@ -211,10 +211,6 @@ impl Stream for Search {
     type Lane = Arc<Terms>;
     type State = ();
 
-    fn row_rule(&self) -> RowRule {
-        RowRule::Other("a row for each term in a row's text")
-    }
-
     fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<()> {
         let terms = self.plan.table.read(&cx.services, codes::DTS_E_TERMLOOKUP_INCORRECTDATATYPEOFREFERENCECOLUMN)?;
         let _ = self.terms.set(Arc::new(Terms::new(terms, self.plan.case_sensitive)));
@@ -268,8 +264,8 @@ impl Stream for Search {
         Ok(Batch::new(0, length, columns))
     }
 
-    fn step(&self, (): &mut (), piece: Batch, out: &mut Emitted) -> Result<()> {
+    fn step(&self, (): &mut (), piece: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         out.put(self.plan.output, piece);
-        Ok(())
+        Ok(None)
     }
 }

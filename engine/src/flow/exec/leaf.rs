@@ -118,4 +118,24 @@ impl Leaf {
         lock(&self.state).pending.clear();
         lock(&self.commit).abort();
     }
+
+    /// Lets go of the sink, which has ended, and of all that it holds.
+    pub fn close(&self) {
+        lock(&self.state).pending.clear();
+        *lock(&self.commit) = Box::new(Closed);
+    }
+}
+
+/// Stands for a sink that has ended.
+struct Closed;
+
+impl Commit for Closed {
+    // A lane may still have had one in hand when the run was stopped.
+    fn commit(&mut self, _block: Block, _waker: &Waker) -> Result<Committed> {
+        Ok(Committed::Taken)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

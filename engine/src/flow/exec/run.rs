@@ -1,9 +1,12 @@
 //! Opening a plan, running its pipelines, ending it as one.
 
-use super::super::contract::{Bound, Ended, Fetch, Inline, OpenCx, Ports, Sink, Source, StageEnds, Waker};
+use super::super::contract::{
+    Bound, Ended, Fetch, Inline, Morsel, OpenCx, Ports, Sink, Source, StageEnds, Step, Waker,
+};
 use super::super::cut::{Pipeline, Target, cut};
 use super::super::plan::{FlowPlan, Tap};
 use super::super::spec::Layout;
+use super::accounts;
 use super::driver::Driver;
 use super::failure::Failure;
 use super::leaf::Leaf;
@@ -170,6 +173,9 @@ impl PipelineRun {
             error = lock(&self.fetch).fetch.finish().map_err(|e| e.at(path)).err();
         }
         let failed = error.is_some();
+        // What the halves hold, files on disk among it, goes before the run can be seen to have ended.
+        lock(&self.fetch).fetch = Box::new(Closed);
+        self.leaves.iter().for_each(Leaf::close);
         {
             let mut state = lock(&self.flow.state);
             state.error = state.error.take().or(error);
@@ -191,6 +197,15 @@ impl PipelineRun {
         }
         ending.begun = true;
         leaf.ended(waker)
+    }
+}
+
+/// Stands for a source that has ended.
+struct Closed;
+
+impl Fetch for Closed {
+    fn fetch(&mut self, _waker: &Waker) -> Result<Step<Morsel>> {
+        Ok(Step::Done)
     }
 }
 
@@ -245,11 +260,13 @@ pub fn execute(
     drop(hook);
     // Pipelines and the flow hold each other.
     lock(&shared.pipelines).clear();
-    if let Some(error) = error {
-        return Err(error);
+    if let Err(error) = error.map_or_else(|| services.cancel.check(), Err) {
+        return match accounts::check(plan, &metrics, accounts::Ended::Early) {
+            Ok(()) => Err(error),
+            Err(defect) => Err(Error::internal(format!("{defect}; the flow ended with: {error}"))),
+        };
     }
-    services.cancel.check()?;
-    super::accounts::check(plan, &metrics)?;
+    accounts::check(plan, &metrics, accounts::Ended::InOrder)?;
     for node in 0..plan.nodes.len() {
         if matches!(plan.nodes[node].bound, Bound::Inline(_)) {
             let PlanNodeRef { inline, .. } = opener.inline(node)?;
