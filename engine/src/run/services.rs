@@ -102,10 +102,10 @@ pub struct RunOptions {
 /// Bytes that a lane of a flow needs beside what holders reserve: blocks between reading and writing.
 const LANE: usize = 24 << 20;
 
-/// What holders may reserve of `memory`, which bounds the whole process: not the blocks in flight, and not a tenth, which
+/// What holders may reserve of `memory`, which bounds the whole process: not the blocks in flight, and not an eighth, for what
 /// the allocator keeps of what was given back to it; but at least half.
 fn for_holders(memory: usize, lanes: usize) -> usize {
-    (memory - memory / 10).saturating_sub((lanes + 2).saturating_mul(LANE)).max(memory / 2)
+    (memory - memory / 8).saturating_sub((lanes + 2).saturating_mul(LANE)).max(memory / 2)
 }
 
 /// Takes the rows of a DataReader destination, in order. It may block its caller's commit only by returning `false`
