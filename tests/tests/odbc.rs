@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
 use arrow::array::{Array, ArrayRef};
-use dtsx_components::db::{Database, ErrorKind, LoadColumn, LoadOptions, Rows, Session, StatementOptions, TableName};
+use dtsx_components::db::{
+    Database, Direction, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Rows, Session, StatementOptions,
+    TableName,
+};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::props::Origin;
 use dtsx_engine::run::{RunOptions, Services};
@@ -301,4 +304,267 @@ fn private_drivers() {
     assert!(said.contains("install"), "{said}");
     let said = refused("Driver=Gone;Server=db");
     assert!(said.contains("/nowhere/libgone.so") && said.contains("odbcinst.ini"), "{said}");
+}
+
+/// 2024-02-29 12:34:56.789, in microseconds.
+const MOMENT: i64 = 1_709_210_096_789_000;
+
+fn texts() -> Vec<Value> {
+    ["", " ", "x", "ä ö", "東京 – Köln", "🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂", "a\tb\nc", "it's \"so\" \\ %", "NULL"]
+        .map(Value::text)
+        .to_vec()
+}
+
+fn long_texts() -> Vec<Value> {
+    let long = |piece: &str, bytes: usize| Value::text(piece.repeat(bytes / piece.len()).as_str());
+    vec![
+        Value::text(""),
+        Value::text("short"),
+        long("ä🙂x", 9000),
+        long("0123456789", 70_000),
+        long("Zeile ü\n", 5 << 20),
+    ]
+}
+
+fn bytes(values: &[&[u8]]) -> Vec<Value> {
+    values.iter().map(|b| Value::Bytes(std::sync::Arc::from(*b))).collect()
+}
+
+/// A type of a database, the type of the columns that go in, and values of it.
+type Kind = (&'static str, DataType, Vec<Value>);
+
+fn kinds(subject: &str) -> Vec<Kind> {
+    let numeric = |precision, scale| DataType::Numeric { precision, scale };
+    let ticks = |micros: i64| Value::Ticks(micros * 10);
+    let mut kinds: Vec<Kind> = vec![
+        ("smallint", DataType::I2, vec![Value::I2(i16::MIN), Value::I2(0), Value::I2(i16::MAX)]),
+        ("int", DataType::I4, vec![Value::I4(i32::MIN), Value::I4(-1), Value::I4(i32::MAX)]),
+        ("bigint", DataType::I8, vec![Value::I8(i64::MIN), Value::I8(0), Value::I8(i64::MAX)]),
+        (
+            "double precision",
+            DataType::R8,
+            [0.0, -0.5, 0.1, 1.0e300, f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0].map(Value::R8).to_vec(),
+        ),
+        ("decimal(15,2)", numeric(15, 2), [0, -1, 1, 99, 999_999_999_999_999].map(|v| Value::Decimal(v, 2)).to_vec()),
+        ("varchar(20)", DataType::WStr { len: 20 }, texts()),
+        ("varchar(20)", DataType::Str { len: 20, code_page: 1252 }, vec![Value::text(""), Value::text("naïve €")]),
+        ("date", DataType::DbDate, [0, -25_000, 19_782, 2_932_896].map(Value::Days).to_vec()),
+    ];
+    let longest = numeric(38, 10);
+    let large = [0, 1, -12_345_678_901_234_567_890_123, 99_999_999_999_999_999_999_999_999_999_999_999_999];
+    let large = large.map(|v: i128| Value::Decimal(v, 10)).to_vec();
+    let moments: Vec<Value> = [0, MOMENT, -1_000, 253_402_300_799_999_000].map(Value::Timestamp).to_vec();
+    let guid = |b: u8| Value::Guid([b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+    let blobs = bytes(&[b"", b"\0", &[0, 255, 7, 26, 39, 92], &[7; 20_000]]);
+    match subject {
+        "mariadb" => kinds.extend([
+            ("tinyint", DataType::I1, vec![Value::I1(i8::MIN), Value::I1(0), Value::I1(i8::MAX)]),
+            ("tinyint unsigned", DataType::UI1, vec![Value::UI1(0), Value::UI1(255)]),
+            ("smallint unsigned", DataType::UI2, vec![Value::UI2(0), Value::UI2(u16::MAX)]),
+            ("int unsigned", DataType::UI4, vec![Value::UI4(0), Value::UI4(u32::MAX)]),
+            ("bigint unsigned", DataType::UI8, vec![Value::UI8(0), Value::UI8(u64::MAX)]),
+            ("bit(1)", DataType::Bool, vec![Value::Bool(true), Value::Bool(false)]),
+            ("float", DataType::R4, [0.0, 0.1, -1.5e30].map(Value::R4).to_vec()),
+            ("decimal(38,10)", longest, large),
+            ("datetime(3)", DataType::DbTimeStamp, moments),
+            ("datetime(6)", DataType::DbTimeStamp2 { scale: 6 }, vec![ticks(MOMENT + 123), ticks(0)]),
+            ("time", DataType::DbTime, vec![Value::Time(0), Value::Time(86_399_000_000_000)]),
+            ("time(6)", DataType::DbTime2 { scale: 6 }, vec![Value::Time(1_000), Value::Time(86_399_999_999_000)]),
+            ("uuid", DataType::Guid, vec![guid(0), guid(255)]),
+            ("longtext", DataType::NText, long_texts()),
+            ("varbinary(30)", DataType::Bytes { len: 30 }, blobs[..3].to_vec()),
+            ("longblob", DataType::Image, blobs),
+        ]),
+        "postgres" => kinds.extend([
+            ("boolean", DataType::Bool, vec![Value::Bool(true), Value::Bool(false)]),
+            ("real", DataType::R4, [0.0, 0.1, -1.5e30].map(Value::R4).to_vec()),
+            ("decimal(38,10)", longest, large),
+            ("timestamp(3)", DataType::DbTimeStamp, moments),
+            ("timestamp(6)", DataType::DbTimeStamp2 { scale: 6 }, vec![ticks(MOMENT + 123), ticks(0)]),
+            ("time(0)", DataType::DbTime, vec![Value::Time(0), Value::Time(86_399_000_000_000)]),
+            ("time(6)", DataType::DbTime2 { scale: 6 }, vec![Value::Time(1_000), Value::Time(86_399_999_999_000)]),
+            ("uuid", DataType::Guid, vec![guid(0), guid(255)]),
+            ("text", DataType::NText, long_texts()),
+            ("bytea", DataType::Image, blobs),
+        ]),
+        _ => {
+            // Its driver reads numbers through texts of 15 digits; the SQLite inside this program does not.
+            kinds.retain(|(native, ..)| *native != "double precision");
+            let doubles = [0.0, -0.5, 0.1, 1.0e300].map(Value::R8).to_vec();
+            kinds.extend([("double precision", DataType::R8, doubles)]);
+            kinds.extend([
+                ("datetime", DataType::DbTimeStamp, moments[..3].to_vec()),
+                ("text", DataType::NText, long_texts()),
+                // What is declared binds nobody there.
+                ("varchar(5)", DataType::NText, long_texts()[..3].to_vec()),
+                ("blob", DataType::Image, blobs),
+            ])
+        }
+    }
+    kinds
+}
+
+/// Equal as values, in whatever type they come back.
+fn same(back: &Value, given: &Value) -> bool {
+    match (back, given) {
+        (Value::Decimal(a, s), Value::Decimal(b, t)) if s >= t => {
+            b.checked_mul(10_i128.pow(u32::from(s - t))) == Some(*a)
+        }
+        (Value::R8(a), Value::Decimal(b, t)) => (a - *b as f64 / 10_f64.powi(i32::from(*t))).abs() <= a.abs() * 1e-14,
+        (Value::Text(a), Value::Decimal(b, t)) => a.parse() == Ok(*b as f64 / 10_f64.powi(i32::from(*t))),
+        (Value::Ticks(a), Value::Timestamp(b)) => *a == b * 10,
+        (Value::Timestamp(a), Value::Ticks(b)) => a * 10 == *b,
+        (Value::Text(a), Value::Guid(b)) => {
+            Value::text(format!("{{{a}}}").to_uppercase().as_str()) == Value::text(braced(b).as_str())
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn braced(guid: &[u8; 16]) -> String {
+    let mut text = String::from("{");
+    for (at, byte) in guid.iter().enumerate() {
+        text += if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+        text += &format!("{byte:02X}");
+    }
+    text + "}"
+}
+
+#[test]
+fn every_type_goes_there_and_comes_back() {
+    let mut wrong = Vec::new();
+    for subject in subjects() {
+        let services = services();
+        let database = database(&subject.string, &services);
+        let mut session = database.lease().unwrap();
+        let session = &mut *session;
+        for (at, (native, data_type, values)) in kinds(subject.name).into_iter().enumerate() {
+            let table = format!("k{at}");
+            run(session, &format!("create table {table}(id int not null primary key, v {native})"));
+            let types = [DataType::I4, data_type];
+            // A NULL between all others, and one at the end.
+            let mut values: Vec<Value> = values.into_iter().flat_map(|v| [v, Value::Null]).collect();
+            values.insert(0, Value::Null);
+            let rows: Vec<Vec<Value>> =
+                values.iter().enumerate().map(|(id, v)| vec![Value::I4(id as i32), v.clone()]).collect();
+            let columns: Vec<LoadColumn> = ["id", "v"]
+                .iter()
+                .zip(types)
+                .map(|(n, data_type)| LoadColumn { name: (*n).into(), data_type })
+                .collect();
+            session.begin().unwrap();
+            let mut loader = session.loader(&TableName::parse(&table), &columns, &LoadOptions::default()).unwrap();
+            let failures =
+                loader.write(&rows_of(&rows, &types)).unwrap_or_else(|e| panic!("{} {native}: {e}", subject.name));
+            loader.finish().unwrap();
+            session.commit().unwrap();
+            if !failures.is_empty() {
+                wrong.push(format!("{} {native} {data_type}: {failures:?}", subject.name));
+                continue;
+            }
+            let back = all(session, &format!("select v from {table} order by id"));
+            let shown = |v: &Value| format!("{v:?}").chars().take(120).collect::<String>();
+            assert_eq!(back.len(), values.len());
+            for (back, given) in back.iter().zip(&values) {
+                if !same(&back[0], given) {
+                    wrong.push(format!(
+                        "{} {native} {data_type}: {} for {}",
+                        subject.name,
+                        shown(&back[0]),
+                        shown(given)
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_null_gives_way_to_a_default_unless_nulls_are_kept() {
+    for subject in subjects().into_iter().filter(|s| s.name != "sqlite") {
+        let services = services();
+        let database = database(&subject.string, &services);
+        let mut session = database.lease().unwrap();
+        run(&mut *session, "create table t(id int not null, n int default 7, s varchar(9) default 'x', plain int)");
+        let columns = session.describe(&Relation::Table(&TableName::parse("t"))).unwrap();
+        let has: Vec<bool> = columns.iter().map(|c| c.default.is_some()).collect();
+        assert_eq!(has, [false, true, true, false], "{}: {columns:?}", subject.name);
+    }
+}
+
+#[test]
+fn what_procedures_give_back_is_there() {
+    let Some(subject) = subjects().into_iter().find(|s| s.name == "mariadb") else { return };
+    let services = services();
+    let database = database(&subject.string, &services);
+    let mut session = database.lease().unwrap();
+    let session = &mut *session;
+    run(
+        session,
+        "create procedure p(in a bigint, out b bigint, inout t varchar(50), out at datetime(3), out d decimal(10,2), out n int)
+         begin select 1 as one, 2 as two; set b = a * 2; set t = concat(t, ' 🙂 ', a); set at = '2024-02-29 12:34:56.789';
+         set d = -12.5; end",
+    );
+    let param = |direction, data_type, value| Param { name: None, direction, data_type, value };
+    let params = [
+        Param::input(DataType::I8, Value::I8(21)),
+        param(Direction::Output, DataType::I4, Value::Null),
+        param(Direction::InputOutput, DataType::WStr { len: 50 }, Value::text("grüß")),
+        param(Direction::Output, DataType::DbTimeStamp, Value::Null),
+        param(Direction::Output, DataType::Numeric { precision: 10, scale: 2 }, Value::Null),
+        param(Direction::Output, DataType::I4, Value::Null),
+    ];
+    let expected = [
+        Value::Null,
+        Value::I4(42),
+        Value::text("grüß 🙂 21"),
+        Value::Timestamp(MOMENT),
+        Value::Decimal(-1250, 2),
+        Value::Null,
+    ];
+    let options = StatementOptions::default();
+    for sql in [
+        "{CALL p(?, ?, ?, ?, ?, ?)}",
+        "CALL p(?, ?, ?, ?, ?, ?)",
+        "EXEC [dbo].[p] ?, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUT",
+    ] {
+        let sql = session.dialect().translate(sql).into_owned();
+        let executed = session.execute(&sql, &params, &options).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(executed.outputs, expected, "{sql}");
+        // With the rows that it yields before.
+        let mut cursor = session.query(&sql, &params, &options).unwrap();
+        assert_eq!(cursor.columns().len(), 2);
+        assert_eq!(cursor.next().unwrap().unwrap().len, 1);
+        assert_eq!(cursor.finish().unwrap().outputs, expected, "{sql}");
+    }
+    let returned = [param(Direction::ReturnValue, DataType::I4, Value::Null)];
+    let error = session.execute("EXEC ? = p", &returned, &options).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn passwords_with_special_characters_open_a_session() {
+    let Some(server) = servers::mariadb() else { return };
+    let database_there = server.database().unwrap();
+    for (at, password) in ["p;w", "p}w", "{pw", " pw ", "p=w'\"", "pässwörd 🙂"].iter().enumerate() {
+        let user = format!("u{at}_{}", std::process::id());
+        let said = password.replace('\'', "''");
+        let sql = format!("create user '{user}'@'%' identified by '{said}'; grant all on *.* to '{user}'@'%'");
+        database_there.sql(&sql).unwrap();
+        let ours = database_there.odbc();
+        let ours = ours.split("Uid=").next().unwrap();
+        let escaped = password.replace('}', "}}");
+        let services = services();
+        let database = database(&format!("{ours}Uid={user};Pwd={{{escaped}}}"), &services);
+        let session = database.lease().map(drop);
+        database_there.sql(&format!("drop user '{user}'@'%'")).unwrap();
+        if password.starts_with(' ') {
+            // The driver takes the blanks away: better no session than a wrong password.
+            let error = session.unwrap_err().to_string();
+            assert!(error.contains("Pwd") && error.contains("blanks"), "{error}");
+            continue;
+        }
+        session.unwrap_or_else(|e| panic!("{password}: {e}"));
+    }
 }

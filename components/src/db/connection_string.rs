@@ -122,6 +122,24 @@ impl Pairs {
         })
     }
 
+    /// As ODBC writes it for drivers that take what is in braces as it stands, up to the first `end`: FreeTDS (`};`) and
+    /// MariaDB's (`}`), which takes blanks away in there, too.
+    ///
+    /// # Errors
+    /// The key of a value that cannot be written so.
+    pub(crate) fn odbc_unescaped(&self, end: &str) -> Result<String, String> {
+        let mut out = String::new();
+        for (key, value) in &self.0 {
+            let braces = value.contains(';') || value.starts_with('{') || value.trim() != value;
+            let lost = end == "}" && value.trim() != value;
+            if lost || (braces && format!("{value}}};").find(end) != Some(value.len())) {
+                return Err(key.clone());
+            }
+            out.push_str(&if braces { format!("{key}={{{value}}};") } else { format!("{key}={value};") });
+        }
+        Ok(out)
+    }
+
     /// As OLE DB and ADO.NET write it, with secrets masked; for people.
     pub fn masked(&self) -> String {
         self.written(|key, value| {
@@ -231,6 +249,25 @@ mod tests {
             pairs.set("Pwd", value);
             pairs.set("Z", "1");
             assert_eq!(Pairs::parse(&pairs.odbc()), pairs, "{}", pairs.odbc());
+        }
+    }
+
+    #[test]
+    fn drivers_that_know_no_escapes() {
+        for (value, end, expected) in [
+            ("plain", "}", Some("Pwd=plain;")),
+            ("a}b", "}", Some("Pwd=a}b;")),
+            ("a;b", "}", Some("Pwd={a;b};")),
+            ("{x", "};", Some("Pwd={{x};")),
+            ("a;}b", "};", Some("Pwd={a;}b};")),
+            ("a;}b", "}", None),
+            ("a};b", "};", None),
+            (" a ", "};", Some("Pwd={ a };")),
+            (" a ", "}", None),
+        ] {
+            let mut pairs = Pairs::default();
+            pairs.set("Pwd", value);
+            assert_eq!(pairs.odbc_unescaped(end).ok().as_deref(), expected, "{value}");
         }
     }
 

@@ -1,5 +1,8 @@
 //! How databases spell things: quotes, schemas, savepoints, and what can be told from a driver's name.
 
+use super::call::Call;
+use super::error::{DbError, Outcome};
+use super::session::Direction;
 use super::table_name::TableName;
 use super::translate;
 use std::borrow::Cow;
@@ -132,6 +135,31 @@ impl Dialect {
         translate::statement(self, sql)
     }
 
+    /// Whether a parameter of that direction can be had from this database.
+    ///
+    /// # Errors
+    /// Unsupported: what it has instead.
+    pub fn gives_outputs(&self, direction: Direction, name: Option<&str>) -> Outcome<()> {
+        let name = name.unwrap_or("?");
+        let why = match (self.family, direction) {
+            (_, Direction::Input) => return Ok(()),
+            (Family::Sqlite, _) => format!("SQLite has no procedures, so the parameter {name} cannot be an output"),
+            (Family::Postgres, _) => format!("the parameter {name} is an output, which PostgreSQL gives as a row"),
+            (Family::MySql, Direction::ReturnValue) => {
+                format!("the parameter {name} is a return value, which procedures of MySQL and MariaDB do not have")
+            }
+            _ => return Ok(()),
+        };
+        Err(DbError::unsupported(why))
+    }
+
+    /// A call in the words of ODBC, `{? = CALL p(?, ?)}`, where the database's own word for it is SQL Server's EXEC and its
+    /// arguments go by their places; None for every other statement.
+    pub(super) fn call_escape(&self, sql: &str) -> Option<String> {
+        let known = matches!(self.family, Family::SqlServer | Family::Sybase);
+        Call::parse(sql).filter(|call| known && call.by_place()).map(|call| call.escape())
+    }
+
     /// What sets the isolation level of a transaction (IsolationLevel of a container): a statement before it begins, one
     /// after. Databases with one level only have none; a level that a database lacks is the next stricter one that it has.
     pub fn isolation(&self, level: i64) -> (Option<String>, Option<String>) {
@@ -180,6 +208,28 @@ impl Dialect {
     /// A query for all rows and columns of a table.
     pub fn select_all(&self, name: &TableName) -> String {
         format!("SELECT * FROM {}", self.table(name))
+    }
+
+    /// What stands behind the table's name in the INSERTs of a load. Of the options of SQL Server's bulk load, INSERT has the
+    /// table's lock; it checks constraints and fires triggers whether it is told to or not.
+    pub fn load_hint(&self, table_lock: bool) -> &'static str {
+        if table_lock && self.family == Family::SqlServer { " WITH (TABLOCK)" } else { "" }
+    }
+
+    /// What lets a load give values for an identity column, or ends that; None where every INSERT may.
+    pub fn identity_insert(&self, name: &TableName, on: bool) -> Option<String> {
+        if !matches!(self.family, Family::SqlServer | Family::Sybase) {
+            return None;
+        }
+        let (table, switch) = (self.table(name), if on { "ON" } else { "OFF" });
+        let text = table.replace('\'', "''");
+        Some(match self.family {
+            // Of a table without such a column, the server would refuse to hear of it.
+            Family::SqlServer => format!(
+                "IF OBJECTPROPERTY(OBJECT_ID(N'{text}'), 'TableHasIdentity') = 1 SET IDENTITY_INSERT {table} {switch}"
+            ),
+            _ => format!("SET IDENTITY_INSERT {table} {switch}"),
+        })
     }
 
     /// An INSERT of `rows` rows of parameters.
@@ -239,6 +289,34 @@ mod tests {
         assert_eq!(lite.insert(&name, ["a", "b"], 2), "INSERT INTO \"T\" (\"a\", \"b\") VALUES (?, ?), (?, ?)");
         let numbered = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
         assert_eq!(numbered.insert(&name, ["a"], 2), "INSERT INTO \"dbo\".\"T\" (\"a\") VALUES ($1), ($2)");
+    }
+
+    #[test]
+    fn loads_of_sql_server() {
+        let (server, name) = (Dialect::of(Family::SqlServer), TableName::parse("dbo.[It's]"));
+        assert_eq!((server.load_hint(true), server.load_hint(false)), (" WITH (TABLOCK)", ""));
+        assert_eq!(Dialect::of(Family::MySql).load_hint(true), "");
+        assert_eq!(
+            server.identity_insert(&name, true).as_deref(),
+            Some(
+                "IF OBJECTPROPERTY(OBJECT_ID(N'[dbo].[It''s]'), 'TableHasIdentity') = 1 SET IDENTITY_INSERT [dbo].[It's] ON"
+            )
+        );
+        assert_eq!(Dialect::of(Family::MySql).identity_insert(&name, true), None);
+        assert_eq!(server.call_escape("EXEC ? = p ?, ? OUTPUT").as_deref(), Some("{? = CALL p(?, ?)}"));
+        assert_eq!(server.call_escape("EXEC ? = p @a = ?"), None);
+        for (family, direction, fine) in [
+            (Family::SqlServer, Direction::ReturnValue, true),
+            (Family::MySql, Direction::Output, true),
+            (Family::MySql, Direction::ReturnValue, false),
+            (Family::Postgres, Direction::Output, false),
+            (Family::Sqlite, Direction::InputOutput, false),
+            (Family::Sqlite, Direction::Input, true),
+        ] {
+            let told = Dialect::of(family).gives_outputs(direction, Some("@x"));
+            assert_eq!(told.is_ok(), fine, "{family:?} {direction:?}");
+            assert!(told.is_ok() || told.unwrap_err().message.contains("@x"));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //!
 //! Start reading at [`session`], the contract of drivers; [`sqlite`] is the shortest of them.
 
+mod call;
 mod cells;
 mod configuration;
 pub mod connection_string;
@@ -40,6 +41,7 @@ pub mod sqlite;
 mod table_name;
 mod translate;
 
+pub(crate) use call::Call;
 pub use configuration::{ConfigurationRow, configuration_rows};
 pub use dialect::{Dialect, Family};
 pub use error::{DbError, ErrorKind, Outcome};

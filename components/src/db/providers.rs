@@ -1,5 +1,7 @@
 //! Strings of OLE DB providers and of ADO.NET, in the words of the ODBC driver that is installed here.
 
+mod sql_server;
+
 use super::connection_string::Pairs;
 use super::dialect::{Dialect, Family};
 use super::error::{DbError, ErrorKind, Outcome};
@@ -243,66 +245,30 @@ struct Parts<'p> {
     password: Option<&'p str>,
 }
 
-/// A string of OLE DB or ADO.NET for the driver of a family that is installed here.
-fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
-    let parts = Parts {
-        server: pairs.filled(&SERVER).or_else(|| pairs.filled(&["Host", "Location"])).unwrap_or("").trim(),
-        port: pairs.filled(&["Port"]),
-        database: pairs.filled(&DATABASE).unwrap_or("").trim(),
-        user: pairs.filled(&USER).unwrap_or("").trim(),
-        password: pairs.filled(&PASSWORD),
-    };
-    let missing = missing_login(pairs, &parts, name);
-    if let Some(target) = own_postgres(pairs, family, &parts).filter(|_| missing.is_none()) {
-        return Ok(target);
-    }
-    let Some(driver) = installed::for_family(family) else {
-        // What is missing from the string is worth saying, too: the next question would be that.
-        let shown = pairs.masked();
-        let mut error =
-            no_driver(&format!("an ODBC driver for {family:?} (the connection \"{name}\": {shown})"), family);
-        if let Some(missing) = missing {
-            error.message = format!("{}. {missing}", error.message);
+fn server_of(pairs: &Pairs) -> &str {
+    pairs.filled(&SERVER).or_else(|| pairs.filled(&["Host", "Location"])).unwrap_or("").trim()
+}
+
+impl Parts<'_> {
+    fn of(pairs: &Pairs) -> Parts<'_> {
+        Parts {
+            server: server_of(pairs),
+            port: pairs.filled(&["Port"]),
+            database: pairs.filled(&DATABASE).unwrap_or("").trim(),
+            user: pairs.filled(&USER).unwrap_or("").trim(),
+            // Blanks may be part of it.
+            password: pairs.get(&PASSWORD).filter(|password| !password.is_empty()),
         }
-        error.message.push_str(&format!(
-            ". Another database can stand for it: --connect '{name}=sqlite:FILE', '{name}=postgres://…', or connections.toml"
-        ));
-        return Err(error);
-    };
-    if let Some(missing) = missing {
-        return Err(DbError::new(ErrorKind::Connect, missing));
     }
-    let mut out = Pairs::default();
-    out.set("Driver", driver.as_str());
-    let free_tds = driver.to_ascii_lowercase().contains("freetds") || driver.to_ascii_lowercase().contains("tds");
+}
+
+/// What a string says, in the words of a driver.
+fn words(pairs: &Pairs, family: Family, driver: &str, name: &str, out: &mut Pairs) -> Outcome<()> {
+    let parts = Parts::of(pairs);
     match family {
-        Family::SqlServer if free_tds => {
-            tds(&mut out, parts.server, parts.port, "1433");
-            out.set("TDS_Version", "7.4");
-            out.set("ClientCharset", "UTF-8");
-        }
-        Family::SqlServer => {
-            let host = local(parts.server);
-            out.set("Server", parts.port.map_or_else(|| host.clone(), |port| format!("{host},{port}")));
-            // Older providers do not encrypt unless they are told to; the driver of today does.
-            let asked = pairs.flag(&["Encrypt", "Use Encryption for Data"]);
-            let newest =
-                pairs.filled(&["Provider"]).is_some_and(|p| p.to_ascii_lowercase().starts_with("msoledbsql19"));
-            out.set("Encrypt", if asked.unwrap_or(newest) { "yes" } else { "no" });
-            if pairs.flag(&["TrustServerCertificate", "Trust Server Certificate"]) == Some(true) {
-                out.set("TrustServerCertificate", "yes");
-            }
-            for (key, keys) in [
-                ("ApplicationIntent", &["ApplicationIntent", "Application Intent"][..]),
-                ("MultiSubnetFailover", &["MultiSubnetFailover", "MultiSubnet Failover"]),
-            ] {
-                if let Some(value) = pairs.filled(keys) {
-                    out.set(key, value);
-                }
-            }
-        }
+        Family::SqlServer => sql_server::keys(pairs, &parts, driver, name, out)?,
         Family::Sybase => {
-            tds(&mut out, parts.server, parts.port, "5000");
+            sybase(out, parts.server, parts.port);
             out.set("TDS_Version", "5.0");
             out.set("ClientCharset", "UTF-8");
         }
@@ -329,13 +295,44 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
         out.set("UID", parts.user);
         out.set("PWD", parts.password.unwrap_or(""));
     }
-    if family == Family::SqlServer
-        && let Some(application) = pairs.filled(&["Application Name", "APP"])
-    {
-        out.set("APP", application);
+    Ok(())
+}
+
+/// A string of OLE DB or ADO.NET for the driver of a family that is installed here.
+fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
+    let parts = Parts::of(pairs);
+    if family == Family::SqlServer {
+        sql_server::refuse(pairs, parts.server, name)?;
     }
+    let missing = missing_login(pairs, &parts, name);
+    if let Some(target) = own_postgres(pairs, family, &parts).filter(|_| missing.is_none()) {
+        return Ok(target);
+    }
+    let Some(driver) = installed::for_family(family) else {
+        // What is missing from the string is worth saying, too: the next question would be that.
+        let shown = pairs.masked();
+        let mut error =
+            no_driver(&format!("an ODBC driver for {family:?} (the connection \"{name}\": {shown})"), family);
+        if let Some(missing) = missing {
+            error.message = format!("{}. {missing}", error.message);
+        }
+        error.message.push_str(&format!(
+            ". Another database can stand for it: --connect '{name}=sqlite:FILE', '{name}=postgres://…', or connections.toml"
+        ));
+        return Err(error);
+    };
+    if let Some(missing) = missing {
+        return Err(DbError::new(ErrorKind::Connect, missing));
+    }
+    let mut out = Pairs::default();
+    out.set("Driver", driver.as_str());
+    words(pairs, family, &driver, name, &mut out)?;
     let mut target = odbc(out)?;
     target.family = family;
+    if family == Family::SqlServer {
+        // What the providers wait for if nothing else is said.
+        target.connect_timeout = Some(sql_server::CONNECT_TIMEOUT);
+    }
     Ok(target)
 }
 
@@ -366,29 +363,20 @@ fn own_postgres(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Targ
     super::postgres::understands(&own).then(|| Target::postgres(&own))
 }
 
-/// `.`, `(local)` and `(localdb)` are this machine; the rest is a name, perhaps with an instance.
-fn local(server: &str) -> String {
-    let server = server.strip_prefix("tcp:").unwrap_or(server);
-    let (host, instance) = server.split_once('\\').map_or((server, None), |(h, i)| (h, Some(i)));
-    let host = match host.trim().to_ascii_lowercase().as_str() {
-        "." | "(local)" | "" => "localhost",
-        _ => host.trim(),
-    };
-    instance.map_or_else(|| host.to_owned(), |instance| format!("{host}\\{instance}"))
+/// `.` and `(local)` are this machine.
+fn local(server: &str) -> &str {
+    match server.trim() {
+        "." | "" => "localhost",
+        s if s.eq_ignore_ascii_case("(local)") => "localhost",
+        s => s,
+    }
 }
 
-/// FreeTDS wants the port beside the server; an instance is asked for its port.
-fn tds(out: &mut Pairs, server: &str, port: Option<&str>, usual: &str) {
-    let server = local(server);
-    let (host, given) = match server.split_once([',', ':']) {
-        Some((host, port)) => (host.to_owned(), Some(port.trim().to_owned())),
-        None => (server, None),
-    };
-    let has_instance = host.contains('\\');
-    out.set("Server", host);
-    if !has_instance {
-        out.set("Port", port.map_or_else(|| given.unwrap_or_else(|| usual.to_owned()), str::to_owned));
-    }
+/// Sybase's servers are written `host:port` or `host,port`.
+fn sybase(out: &mut Pairs, server: &str, port: Option<&str>) {
+    let (host, given) = server.split_once([',', ':']).map_or((server, None), |(host, port)| (host, Some(port.trim())));
+    out.set("Server", local(host));
+    out.set("Port", port.or(given).unwrap_or("5000"));
 }
 
 /// What a login lacks: Windows authentication is none that this system has, and packages seldom hold passwords.
@@ -400,6 +388,10 @@ fn missing_login(pairs: &Pairs, parts: &Parts<'_>, name: &str) -> Option<String>
         if parts.server.is_empty() { "…" } else { parts.server },
         if parts.database.is_empty() { "…" } else { parts.database },
     );
+    if pairs.filled(&["Authentication"]).is_some() && parts.user.is_empty() {
+        // Logins of Entra ID that need no user: the driver knows.
+        return None;
+    }
     if integrated && parts.user.is_empty() {
         return Some(format!(
             "the connection \"{name}\" asks for Windows authentication (Integrated Security), which is not there: {how}. \
@@ -452,21 +444,6 @@ mod tests {
         ] {
             assert_eq!(provider(name), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn servers_of_this_machine() {
-        for (given, expected) in [
-            (".", "localhost"),
-            ("(local)", "localhost"),
-            (".\\SQL2019", "localhost\\SQL2019"),
-            ("tcp:db,1434", "db,1434"),
-        ] {
-            assert_eq!(local(given), expected);
-        }
-        let mut out = Pairs::default();
-        tds(&mut out, "db,1434", None, "1433");
-        assert_eq!((out.get(&["Server"]), out.get(&["Port"])), (Some("db"), Some("1434")));
     }
 
     #[test]

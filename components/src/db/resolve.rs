@@ -147,14 +147,14 @@ impl Target {
         }
         let timeout = connect_timeout(&pairs);
         let mut target = providers::target(&pairs, name, paths)?;
-        target.connect_timeout = target.connect_timeout.or(timeout);
+        target.connect_timeout = timeout.or(target.connect_timeout);
         Ok(target)
     }
 }
 
 /// How long a string lets connecting take.
 fn connect_timeout(pairs: &Pairs) -> Option<Duration> {
-    let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "LoginTimeout"])?;
+    let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "Login Timeout"])?;
     timeout.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 

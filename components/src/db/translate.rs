@@ -8,10 +8,12 @@
 //! | `[dbo].[T]`, `Sales.T`, `Db.dbo.T` where a table is named (after FROM, JOIN, INTO, UPDATE, TABLE …) | the parts that the database has: the table alone without schemas (SQLite), else schema and table |
 //! | `[dbo].[T].[c]` elsewhere | the same for the table, then the column |
 //! | `N'text'` | `'text'` |
+//! | `EXEC [dbo].[p] ?, ? OUTPUT` | `CALL p(?, ?)`, where that is the word for it (MySQL, PostgreSQL) |
 //!
 //! String literals, comments and quoted names are left alone. `[` is a subscript, not a quote, where it directly follows a
 //! name, a closing bracket or a closing parenthesis, as in `a[1]`, and where it holds no name, as in `array [1, 2]`.
 
+use super::call::Call;
 use super::dialect::{Dialect, Family};
 use std::borrow::Cow;
 
@@ -20,9 +22,24 @@ pub(super) fn statement<'a>(dialect: &Dialect, sql: &'a str) -> Cow<'a, str> {
     if matches!(dialect.family, Family::SqlServer | Family::Sybase) {
         return Cow::Borrowed(sql);
     }
-    let tokens = tokens(sql);
+    let called = called(dialect, sql);
+    let sql_or_call = called.as_deref().unwrap_or(sql);
+    let tokens = tokens(sql_or_call);
     let out = Writer { dialect, tokens: &tokens, out: String::with_capacity(sql.len() + 16) }.write();
     if out == sql { Cow::Borrowed(sql) } else { Cow::Owned(out) }
+}
+
+/// SQL Server's EXEC as a CALL. Arguments by name are left to the database, which refuses them; so is a return value.
+fn called(dialect: &Dialect, sql: &str) -> Option<String> {
+    if !matches!(dialect.family, Family::MySql | Family::Postgres) {
+        return None;
+    }
+    let call = Call::parse(sql).filter(|call| call.executes && call.by_place() && !call.returns)?;
+    // A procedure is named as a table is.
+    let update = format!("UPDATE {}", call.name);
+    let name = statement(dialect, &update).strip_prefix("UPDATE ")?.to_owned();
+    let arguments: Vec<&str> = call.arguments.iter().map(|a| a.value).collect();
+    Some(format!("CALL {name}({})", arguments.join(", ")))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -316,6 +333,10 @@ mod tests {
             &[
                 ("select [a] from [dbo].[T], [sales].[U]", "select `a` from `T`, `sales`.`U`"),
                 ("select \"a\" from \"T\"", "select `a` from `T`"),
+                ("EXEC [dbo].[p] ?, ? OUTPUT", "CALL `p`(?, ?)"),
+                ("execute Stage.sales.p N'x', 1;", "CALL sales.p('x', 1)"),
+                ("EXEC ? = p ?", "EXEC ? = p ?"),
+                ("exec p @a = ?", "exec p @a = ?"),
             ],
         );
     }

@@ -7,6 +7,7 @@ mod holders;
 mod lookup_oracle;
 mod oracle;
 mod pivots;
+mod procedures;
 mod run;
 mod text;
 

@@ -572,7 +572,7 @@ fn input_column(
         usage,
         dispositions: dispositions(keys),
         external: external_column(keys, column.data_type, external),
-        properties: bag(keys, &["usage", "sort", "flags", "error", "truncation", "external"]),
+        properties: bag(keys, &["usage", "sort", "flags", "error", "truncation", "external", "param_flags"]),
         span: None,
     }
 }
@@ -581,7 +581,9 @@ fn input_column(
 fn external_column(keys: &Pairs, data_type: DataType, columns: &mut Vec<ExternalColumnSpec>) -> Option<usize> {
     let text = key(keys, "external")?;
     let (name, data_type) = if text.contains(' ') { typed(text) } else { (text.to_owned(), data_type) };
-    columns.push(ExternalColumnSpec { id: name.clone(), name, data_type, properties: PropertyBag::default() });
+    let flags = key(keys, "param_flags").map(|flags| ("DBParamInfoFlags".to_owned(), flags.to_owned()));
+    let properties = bag(&flags.into_iter().collect::<Pairs>(), &[]);
+    columns.push(ExternalColumnSpec { id: name.clone(), name, data_type, properties });
     Some(columns.len() - 1)
 }
 

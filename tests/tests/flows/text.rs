@@ -32,7 +32,7 @@
 //! follow (`[file NAME hex]`: of bytes; `[file NAME.db]`: an SQLite database, of statements), `[expect file NAME]` and `[expect file NAME hex]` say what must be in one
 //! afterwards, `[expect no file NAME]` that there is none; `[expect query NAME.db SELECT …]` what rows a database holds then. `[connection NAME KIND]` gives the component a connection
 //! manager with these properties. `[port NAME]` gives an input as a whole its dispositions. No file has empty lines, or
-//! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one, `sort` and
+//! lines that begin with `#` or look like a section: those are written as bytes. `external = NAME` or `external = NAME type` maps a column to an external one (`param_flags`: its DBParamInfoFlags), `sort` and
 //! `is_sorted` say an order. `[use In.column]` with `usage = none` leaves a column out of the component's input. `[cache NAME]`
 //! is a Cache connection manager: properties, then columns with their places in the index (`code wstr(5) @1, name wstr(9)`),
 //! and rows that a Cache Transform writes before the flow runs; with `[cache NAME empty]` none does. A variable of type `object` starts empty; `[expect rowset User::X]` is the rowset in it.

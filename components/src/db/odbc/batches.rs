@@ -323,6 +323,8 @@ pub(super) struct OdbcLoader<'s> {
     types: Vec<DataType>,
     /// Rows of one INSERT; None: arrays of one row's INSERT.
     rows: Option<usize>,
+    table_lock: bool,
+    keep_identity: bool,
     options: StatementOptions,
 }
 
@@ -347,12 +349,45 @@ impl<'s> OdbcLoader<'s> {
             names: columns.iter().map(|c| c.name.clone()).collect(),
             types: columns.iter().map(|c| c.data_type).collect(),
             rows,
+            table_lock: options.table_lock,
+            keep_identity: options.keep_identity,
             options: StatementOptions { timeout: options.timeout, ..StatementOptions::default() },
         })
     }
 
     fn insert(&self, rows: usize) -> String {
-        self.session.dialect.insert(&self.table, self.names.iter().map(String::as_str), rows)
+        let dialect = &self.session.dialect;
+        let sql = dialect.insert(&self.table, self.names.iter().map(String::as_str), rows);
+        let (name, hint) = (dialect.table(&self.table), dialect.load_hint(self.table_lock));
+        if hint.is_empty() { sql } else { sql.replacen(&name, &format!("{name}{hint}"), 1) }
+    }
+
+    /// Says whether values of identity columns are given from now on.
+    fn identity(&mut self, on: bool) -> Outcome<()> {
+        match self.session.dialect.identity_insert(&self.table, on).filter(|_| self.keep_identity) {
+            Some(sql) => self.session.execute(&sql, &[], &self.options).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn load(&mut self, rows: &Rows) -> Outcome<Vec<RowFailure>> {
+        let (types, one, options) = (self.types.clone(), self.insert(1), self.options.clone());
+        let batch = Batch::of(&one, rows, &types, &options, true)?;
+        let Some(most) = self.rows else { return run(self.session, &batch, rows.len) };
+        let (full, mut failures, mut from) = (self.insert(most), Vec::new(), 0);
+        while from < rows.len {
+            let to = (from + most).min(rows.len);
+            let last = if to - from == most { full.clone() } else { self.insert(to - from) };
+            match flat(self.session, &batch, &last, (from, to)) {
+                Ok(()) => {}
+                Err(error) if fatal(&error) => return Err(error),
+                Err(error) if to - from == 1 => failures.push(RowFailure { row: from, error }),
+                // One by one, to find out which.
+                Err(_) => (from..to).try_for_each(|row| single(self.session, &batch, row, &mut failures))?,
+            }
+            from = to;
+        }
+        Ok(failures)
     }
 }
 
@@ -391,23 +426,11 @@ impl OdbcSession {
 
 impl Loader for OdbcLoader<'_> {
     fn write(&mut self, rows: &Rows) -> Outcome<Vec<RowFailure>> {
-        let (types, one, options) = (self.types.clone(), self.insert(1), self.options.clone());
-        let batch = Batch::of(&one, rows, &types, &options, true)?;
-        let Some(most) = self.rows else { return run(self.session, &batch, rows.len) };
-        let (full, mut failures, mut from) = (self.insert(most), Vec::new(), 0);
-        while from < rows.len {
-            let to = (from + most).min(rows.len);
-            let last = if to - from == most { full.clone() } else { self.insert(to - from) };
-            match flat(self.session, &batch, &last, (from, to)) {
-                Ok(()) => {}
-                Err(error) if fatal(&error) => return Err(error),
-                Err(error) if to - from == 1 => failures.push(RowFailure { row: from, error }),
-                // One by one, to find out which.
-                Err(_) => (from..to).try_for_each(|row| single(self.session, &batch, row, &mut failures))?,
-            }
-            from = to;
-        }
-        Ok(failures)
+        self.identity(true)?;
+        let failures = self.load(rows);
+        // One table at a time may be given such values; after a connection that broke, nothing matters any more.
+        let ended = self.identity(false);
+        failures.and_then(|failures| ended.map(|()| failures))
     }
 
     fn finish(self: Box<Self>) -> Outcome<()> {

@@ -436,6 +436,20 @@ impl Statement {
         if good(code) { narrow(&text) } else { String::new() }
     }
 
+    /// Asks for the columns of a table (SQLColumns); they come as rows.
+    pub(super) fn columns_of(&mut self, catalog: Option<&str>, schema: Option<&str>, table: &str) -> Outcome<()> {
+        let [catalog, schema, table] = [catalog, schema, Some(table)].map(|name| name.map(wide));
+        let part = |name: &Option<Vec<u16>>| {
+            name.as_ref().map_or((null_mut::<u16>().cast_const(), 0), |units| (units.as_ptr(), units.len() as i16))
+        };
+        let (parts, none) = ([part(&catalog), part(&schema), part(&table)], null_mut::<u16>().cast_const());
+        // SAFETY: the names have that many units and live until the call returns.
+        self.check(unsafe {
+            SQLColumnsW(self.handle, parts[0].0, parts[0].1, parts[1].0, parts[1].1, parts[2].0, parts[2].1, none, 0)
+        })
+        .map(drop)
+    }
+
     /// Column `column`, from 1.
     pub(super) fn describe(&mut self, column: u16) -> Outcome<Described> {
         let (mut name, mut length) = ([0_u16; TEXT], 0_i16);

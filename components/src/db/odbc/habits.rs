@@ -24,11 +24,38 @@ pub(super) enum Text {
     Utf8,
 }
 
+/// How output parameters come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outputs {
+    /// Into the buffers that are bound to them.
+    Bound,
+    /// As a row, the last that a call yields, which tells NULLs and types; the driver's own way from there into buffers
+    /// does not.
+    LastRow,
+}
+
+/// What the length means that a driver tells of a column of text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lengths {
+    /// No value has more units of UTF-16 than that.
+    Units,
+    /// No value has more characters than that; one beyond 16 bits is two units.
+    Characters,
+    /// Nothing: what was declared binds nobody.
+    Nothing,
+}
+
 /// What a driver does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Habits {
     pub(super) arrays: Arrays,
     pub(super) text: Text,
+    pub(super) outputs: Outputs,
+    pub(super) lengths: Lengths,
+}
+
+const fn habits(arrays: Arrays, text: Text, outputs: Outputs, lengths: Lengths) -> Habits {
+    Habits { arrays, text, outputs, lengths }
 }
 
 /// Parts of SQL_DRIVER_NAME in lower case.
@@ -36,16 +63,16 @@ const DRIVERS: [(&str, Habits); 6] = [
     // MariaDB's: the server's bulk execution (since 10.2), about as fast as LOAD DATA and with errors instead of warnings.
     // One row that fails undoes the whole INSERT, and every status says 0x0101 then. Its conversion from UTF-16 opens a
     // converter for each value; UTF-8 goes to the server as it is.
-    ("maodbc", Habits { arrays: Arrays::Whole, text: Text::Utf8 }),
+    ("maodbc", habits(Arrays::Whole, Text::Utf8, Outputs::LastRow, Lengths::Characters)),
     // PostgreSQL's: a statement a row, 13 times slower than INSERTs of many rows; a failure says 5 for every row.
-    ("psqlodbc", Habits { arrays: Arrays::No, text: Text::Wide }),
+    ("psqlodbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Characters)),
     // SQLite's: row by row inside the driver, ends at the first that fails, and never writes a status.
-    ("sqlite3odbc", Habits { arrays: Arrays::No, text: Text::Wide }),
-    ("sqliteodbc", Habits { arrays: Arrays::No, text: Text::Wide }),
+    ("sqlite3odbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Nothing)),
+    ("sqliteodbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Nothing)),
     // Microsoft's: one request with a call a row, rows after one that fails are run, each has its status.
-    ("msodbcsql", Habits { arrays: Arrays::Told, text: Text::Wide }),
+    ("msodbcsql", habits(Arrays::Told, Text::Wide, Outputs::Bound, Lengths::Units)),
     // FreeTDS: several rows in a request, too; errors come with the results of their rows.
-    ("tdsodbc", Habits { arrays: Arrays::Told, text: Text::Wide }),
+    ("tdsodbc", habits(Arrays::Told, Text::Wide, Outputs::Bound, Lengths::Units)),
 ];
 
 impl Habits {
@@ -61,7 +88,7 @@ impl Habits {
             (Family::Oracle | Family::Db2 | Family::Sybase | Family::SqlServer, Some(_)) => Arrays::Told,
             _ => Arrays::No,
         };
-        Habits { arrays, text: Text::Wide }
+        habits(arrays, Text::Wide, Outputs::Bound, Lengths::Characters)
     }
 }
 

@@ -6,13 +6,23 @@
 
 use std::path::{Path, PathBuf};
 
+/// Keys and values of a section, in order.
+pub(super) type Entries = Vec<(String, String)>;
+
 /// The sections of a file, in order: their name and their pairs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Ini(pub(super) Vec<(String, Vec<(String, String)>)>);
+pub(super) struct Ini(pub(super) Vec<(String, Entries)>);
+
+/// A section, with the file that it stands in.
+pub(super) struct Section {
+    pub(super) name: String,
+    pub(super) entries: Entries,
+    pub(super) file: PathBuf,
+}
 
 impl Ini {
     pub(super) fn parse(text: &str) -> Ini {
-        let mut sections: Vec<(String, Vec<(String, String)>)> = Vec::new();
+        let mut sections: Vec<(String, Entries)> = Vec::new();
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with([';', '#'])) {
             if let Some(name) = line.strip_prefix('[').and_then(|l| l.split(']').next()) {
                 sections.push((name.trim().to_owned(), Vec::new()));
@@ -71,14 +81,14 @@ impl Files {
     }
 }
 
-/// The sections of those files that there are, each with the file that it stands in. The first of a name counts.
-pub(super) fn read(files: &[PathBuf]) -> Vec<(String, Vec<(String, String)>, PathBuf)> {
-    let mut sections: Vec<(String, Vec<(String, String)>, PathBuf)> = Vec::new();
+/// The sections of those files that there are. The first of a name counts.
+pub(super) fn read(files: &[PathBuf]) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
     for file in files {
         let Ok(bytes) = std::fs::read(file) else { continue };
-        for (name, pairs) in Ini::parse(&String::from_utf8_lossy(&bytes)).0 {
-            if !sections.iter().any(|(known, ..)| known.eq_ignore_ascii_case(&name)) {
-                sections.push((name, pairs, file.clone()));
+        for (name, entries) in Ini::parse(&String::from_utf8_lossy(&bytes)).0 {
+            if !sections.iter().any(|known| known.name.eq_ignore_ascii_case(&name)) {
+                sections.push(Section { name, entries, file: file.clone() });
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::super::connection_string::Pairs;
 use super::super::dialect::{Dialect, Family};
-use super::ini::{self, Files};
+use super::ini::{self, Files, Section};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -50,13 +50,13 @@ impl Installed {
             return Installed { drivers: drivers.into_iter().map(listed).collect(), ..Installed::default() };
         }
         let files = Files::of(environment);
-        let driver = |(name, pairs, file): (String, Vec<(String, String)>, PathBuf)| {
-            let library = ini::value(&pairs, "Driver64").or_else(|| ini::value(&pairs, "Driver"))?.to_owned();
+        let driver = |Section { name, entries, file }: Section| {
+            let library = ini::value(&entries, "Driver64").or_else(|| ini::value(&entries, "Driver"))?.to_owned();
             Some(Listed { name, library, file })
         };
-        let source = |(name, given, _): (String, Vec<(String, String)>, PathBuf)| {
+        let source = |Section { name, entries, .. }: Section| {
             let mut pairs = Pairs::default();
-            for (key, value) in given.into_iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
+            for (key, value) in entries.into_iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
                 pairs.set(&key, value);
             }
             // Sections about the driver manager itself, and lists of the others, name no driver.

@@ -30,6 +30,7 @@ use installed::Library;
 use odbc_sys::InfoType;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use writer::Manner;
 
 /// Opens databases through ODBC drivers.
 pub struct OdbcDriver;
@@ -48,8 +49,8 @@ impl Driver for OdbcDriver {
             Some(Library::Missing(why)) => return Err(DbError::new(ErrorKind::NoDriver, why)),
             Some(Library::Unlisted) | None => {}
         }
-        let string = &pairs.odbc();
-        let connection = Connection::open(environment, string, &target.secrets, target.connect_timeout)?;
+        let string = connection_string(&pairs)?;
+        let connection = Connection::open(environment, &string, &target.secrets, target.connect_timeout)?;
         let server = connection.info_text(InfoType::DbmsName).unwrap_or_default();
         let family = match Dialect::family_of(&server) {
             Family::Other => target.family,
@@ -77,6 +78,23 @@ impl Driver for OdbcDriver {
     }
 }
 
+/// The string as the driver reads it.
+fn connection_string(pairs: &Pairs) -> Outcome<String> {
+    let driver = pairs.get(&["Driver"]).unwrap_or("").to_ascii_lowercase();
+    let end = match driver {
+        d if d.contains("tdsodbc") || d.contains("freetds") => "};",
+        d if d.contains("maodbc") || d.contains("mariadb") => "}",
+        // The last brace is found before a semicolon alone, by some.
+        _ => return Ok(format!("{};", pairs.odbc())),
+    };
+    pairs.odbc_unescaped(end).map_err(|key| {
+        let message = format!(
+            "the driver cannot be told the value of {key}: it has a semicolon and a closing brace, or blanks around it"
+        );
+        DbError::new(ErrorKind::Connect, message)
+    })
+}
+
 struct OdbcSession {
     connection: Arc<Connection>,
     working: Working,
@@ -101,6 +119,10 @@ impl OdbcSession {
     /// What a failure is: one that comes because of an interruption is that.
     fn told<T>(&self, result: Outcome<T>) -> Outcome<T> {
         told(&self.cancelled, result)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { habits: self.habits, dialect: self.dialect }
     }
 
     fn statement(&self, options: &StatementOptions) -> Outcome<Statement> {
@@ -150,7 +172,7 @@ impl Session for OdbcSession {
 
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         let mut statement = self.statement(options)?;
-        let done = writer::execute(&mut statement, sql, params, self.habits.text);
+        let done = self.manner().execute(&mut statement, sql, params);
         self.told(done)
     }
 
@@ -172,11 +194,11 @@ impl Session for OdbcSession {
         options: &StatementOptions,
     ) -> Outcome<Box<dyn Cursor + 's>> {
         let mut statement = self.statement(options)?;
-        let run = writer::run(&mut statement, sql, params, self.habits.text);
-        self.told(run)?;
+        let run = self.manner().run(&mut statement, sql, params);
+        let running = self.told(run)?;
         // Some servers end an interrupted statement as if it had come to its end.
         self.alive()?;
-        let cursor = reader::OdbcCursor::open(statement, params, options, self.habits, self.cancelled.clone());
+        let cursor = reader::OdbcCursor::open(statement, running, options, self.cancelled.clone());
         Ok(Box::new(self.told(cursor)?))
     }
 
@@ -185,11 +207,22 @@ impl Session for OdbcSession {
         let described = match relation {
             Relation::Table(table) => {
                 let sql = format!("{} WHERE 1 = 0", self.dialect.select_all(table));
-                statement.execute_direct(&sql).and_then(|_| reader::describe(&mut statement))
+                statement.execute_direct(&sql).and_then(|_| reader::describe(&mut statement, self.habits))
             }
-            Relation::Query(sql) => statement.prepare(sql).and_then(|()| reader::describe(&mut statement)),
+            Relation::Query(sql) => statement.prepare(sql).and_then(|()| reader::describe(&mut statement, self.habits)),
         };
-        self.told(described)
+        let mut described = self.told(described)?;
+        if let Relation::Table(table) = relation {
+            drop(statement);
+            let mut statement = self.statement(&StatementOptions::default())?;
+            // What a driver does not tell of defaults is not missed: then a NULL is a NULL.
+            let defaults = reader::defaults(&mut statement, &self.dialect, table).unwrap_or_default();
+            for column in &mut described {
+                let default = defaults.iter().find(|(name, _)| *name == column.name);
+                column.default = default.map(|(_, default)| default.clone());
+            }
+        }
+        Ok(described)
     }
 
     fn loader<'s>(

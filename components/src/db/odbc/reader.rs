@@ -4,15 +4,18 @@
 //! give theirs back, so that reading needs two or three of them, however long the result is.
 
 use super::ffi::{Buffer, Statement};
-use super::habits::Habits;
+use super::habits::{Habits, Lengths};
 use super::told;
 use super::types::{self, Form, Slot};
+use super::writer::{Row, Running};
+use crate::db::dialect::{Dialect, Family};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::intake::{Intake, Stored};
 use crate::db::rows::{RowBlock, Rows};
-use crate::db::session::{ColumnInfo, Cursor, Executed, Param, StatementOptions};
+use crate::db::session::{ColumnInfo, Cursor, Executed, StatementOptions};
+use crate::db::table_name::TableName;
 use arrow::array::NullArray;
-use dtsx_engine::types::DataType;
+use dtsx_engine::types::{DataType, scalar};
 use odbc_sys::CDataType;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,26 +32,63 @@ pub(super) struct OdbcCursor {
     slots: Arc<Vec<Slot>>,
     /// By column: whether somebody reads it.
     wanted: Arc<Vec<bool>>,
+    /// Whether the types of the columns are those that somebody wished for.
+    wished: bool,
     rows: usize,
     block_bytes: usize,
     block_rows: usize,
     spare: Spare,
     done: bool,
     cancelled: Arc<AtomicBool>,
-    habits: Habits,
-    params: Vec<Param>,
+    running: Running,
 }
 
 /// The columns of a result that is prepared or open.
-pub(super) fn describe(statement: &mut Statement) -> Outcome<Vec<ColumnInfo>> {
-    Ok(described(statement)?.into_iter().map(|(info, _)| info).collect())
+pub(super) fn describe(statement: &mut Statement, habits: Habits) -> Outcome<Vec<ColumnInfo>> {
+    Ok(described(statement, habits)?.into_iter().map(|(info, _)| info).collect())
 }
 
-fn described(statement: &mut Statement) -> Outcome<Vec<(ColumnInfo, Slot)>> {
+/// The defaults of a table's columns, in the database's words. Drivers that do not tell them tell none.
+pub(super) fn defaults(
+    statement: &mut Statement,
+    dialect: &Dialect,
+    table: &TableName,
+) -> Outcome<Vec<(String, String)>> {
+    let schema = table.schema().filter(|s| !s.is_empty());
+    let (catalog, schema) = match dialect.family {
+        // A database of MySQL is ODBC's catalog.
+        Family::MySql => (schema.filter(|s| !s.eq_ignore_ascii_case("dbo")), None),
+        _ if dialect.schemas => (None, schema),
+        _ => (None, None),
+    };
+    statement.columns_of(catalog, schema, table.table())?;
+    statement.bind_columns(Vec::new(), 1)?;
+    let (mut defaults, mut value, mut scratch) = (Vec::new(), Vec::new(), String::new());
+    while statement.fetch()? > 0 {
+        // TABLE_NAME, COLUMN_NAME, COLUMN_DEF.
+        let mut texts = [const { String::new() }; 3];
+        for (text, place) in texts.iter_mut().zip([3, 4, 13]) {
+            if statement.get_data(place, CDataType::WChar, &mut value)?
+                && let Stored::Text(bytes) = stored(CDataType::WChar, &value, &mut scratch)
+            {
+                *text = String::from_utf8_lossy(bytes).into_owned();
+            }
+        }
+        // The name of the table was a pattern.
+        let [name, column, default] = texts;
+        let none = matches!(default.trim().to_ascii_uppercase().as_str(), "" | "NULL" | "(NULL)");
+        if name.eq_ignore_ascii_case(table.table()) && !none {
+            defaults.push((column, default));
+        }
+    }
+    Ok(defaults)
+}
+
+fn described(statement: &mut Statement, habits: Habits) -> Outcome<Vec<(ColumnInfo, Slot)>> {
     let width = statement.width()?;
     let column = |at: u16| {
         let described = statement.describe(at)?;
-        let slot = types::column(&described);
+        let slot = types::column(&described, habits);
         let info = ColumnInfo {
             nullable: described.nullable,
             native: described.type_name,
@@ -60,13 +100,32 @@ fn described(statement: &mut Statement) -> Outcome<Vec<(ColumnInfo, Slot)>> {
     (1..=width).map(column).collect()
 }
 
+/// The first row of the result at hand, if it has one.
+pub(super) fn first_row(statement: &mut Statement, habits: Habits) -> Outcome<Option<Row>> {
+    let columns = described(statement, habits)?;
+    statement.bind_columns(Vec::new(), 1)?;
+    if statement.fetch()? == 0 {
+        return Ok(None);
+    }
+    let (mut row, mut value, mut scratch) = (Row::new(), Vec::new(), String::new());
+    for (at, (info, slot)) in columns.iter().enumerate() {
+        let mut intake = Intake::new(Some(info.data_type), true, 1)?;
+        let kind = single_type(slot.form);
+        let there = statement.get_data(at as u16 + 1, kind, &mut value)?;
+        intake.push(if there { stored(kind, &value, &mut scratch) } else { Stored::Null })?;
+        let (array, _) = intake.finish()?;
+        let value = scalar::value_at(array.as_ref(), &info.data_type, 0);
+        row.push((value.map_err(|e| DbError::new(ErrorKind::Other, e.message()))?, info.data_type));
+    }
+    Ok(Some(row))
+}
+
 impl OdbcCursor {
     /// The result of a statement that ran; the first that has columns, if it has several.
     pub(super) fn open(
         mut statement: Statement,
-        params: &[Param],
+        running: Running,
         options: &StatementOptions,
-        habits: Habits,
         cancelled: Arc<AtomicBool>,
     ) -> Outcome<OdbcCursor> {
         while statement.width()? == 0 {
@@ -79,14 +138,14 @@ impl OdbcCursor {
             columns: Vec::new(),
             slots: Arc::default(),
             wanted: Arc::default(),
+            wished: false,
             rows: 1,
             block_bytes: options.block_bytes,
             block_rows: options.block_rows.max(1),
             spare: Spare::default(),
             done: false,
             cancelled,
-            habits,
-            params: params.to_vec(),
+            running,
         };
         cursor.prepare()?;
         Ok(cursor)
@@ -94,7 +153,16 @@ impl OdbcCursor {
 
     /// Learns the columns of the result at hand.
     fn prepare(&mut self) -> Outcome<()> {
-        let (columns, slots): (Vec<ColumnInfo>, Vec<Slot>) = described(&mut self.statement)?.into_iter().unzip();
+        let described = described(&mut self.statement, self.running.habits())?;
+        let (mut columns, mut slots): (Vec<ColumnInfo>, Vec<Slot>) = described.into_iter().unzip();
+        if self.binds_nobody() {
+            // As long as they are, whatever was declared, unless somebody wishes for less.
+            for (column, slot) in columns.iter_mut().zip(&mut slots).filter(|(_, slot)| slot.long) {
+                slot.data_type = if slot.form == Form::Binary { DataType::Image } else { DataType::NText };
+                column.data_type = slot.data_type;
+            }
+        }
+        self.wished = false;
         let bytes: usize = slots.iter().map(|s| s.width + size_of::<isize>()).sum();
         self.rows = (self.block_bytes / bytes.max(1)).clamp(1, self.block_rows);
         self.done = columns.is_empty();
@@ -103,6 +171,11 @@ impl OdbcCursor {
         self.columns = columns;
         self.spare = Spare::default();
         Ok(())
+    }
+
+    /// Whether what was declared of columns binds nobody.
+    fn binds_nobody(&self) -> bool {
+        self.running.habits().lengths == Lengths::Nothing
     }
 
     fn buffers(&self) -> Vec<Buffer> {
@@ -127,8 +200,8 @@ impl OdbcCursor {
     /// Row by row and value by value, as every driver can.
     fn single(&mut self) -> Outcome<Option<Box<dyn RowBlock>>> {
         let mut intakes = Vec::with_capacity(self.slots.len());
-        for (slot, wanted) in self.slots.iter().zip(self.wanted.iter()) {
-            intakes.push(Intake::new(wanted.then_some(slot.data_type), true, 64)?);
+        for (column, wanted) in self.columns.iter().zip(self.wanted.iter()) {
+            intakes.push(Intake::new(wanted.then_some(column.data_type), !self.wished, 64)?);
         }
         self.statement.bind_columns(Vec::new(), 1)?;
         let (mut len, mut bytes, mut value, mut scratch) = (0, 0, Vec::new(), String::new());
@@ -168,6 +241,7 @@ fn single_type(form: Form) -> CDataType {
         Form::Bit | Form::I1 | Form::U1 | Form::I2 | Form::U2 | Form::I4 | Form::U4 | Form::I8 => CDataType::SBigInt,
         Form::F4 | Form::F8 => CDataType::Double,
         Form::Binary => CDataType::Binary,
+        Form::Utf8 => CDataType::Char,
         _ => CDataType::WChar,
     }
 }
@@ -177,6 +251,7 @@ fn stored<'a>(kind: CDataType, value: &'a [u8], scratch: &'a mut String) -> Stor
         CDataType::SBigInt => Stored::Int(value.try_into().map(i64::from_ne_bytes).unwrap_or_default()),
         CDataType::Double => Stored::Real(value.try_into().map(f64::from_ne_bytes).unwrap_or_default()),
         CDataType::Binary => Stored::Blob(value),
+        CDataType::Char => Stored::Text(value),
         _ => {
             let units = value.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]]));
             scratch.clear();
@@ -193,6 +268,13 @@ impl Cursor for OdbcCursor {
 
     fn wish(&mut self, types: &[Option<DataType>]) -> Outcome<()> {
         self.wanted = Arc::new(types.iter().map(Option::is_some).collect());
+        if self.binds_nobody() && self.slots.iter().any(|slot| slot.long) {
+            // Values come one by one, and are made what is wished for; those that cannot be are faults.
+            for (column, wished) in self.columns.iter_mut().zip(types) {
+                column.data_type = wished.unwrap_or(column.data_type);
+            }
+            self.wished = true;
+        }
         Ok(())
     }
 
@@ -223,8 +305,12 @@ impl Cursor for OdbcCursor {
 
     fn finish(mut self: Box<Self>) -> Outcome<Executed> {
         // Output parameters come after the last result.
-        while self.statement.more_results()? {}
-        let outputs = super::writer::outputs(&self.statement, &self.params, self.habits.text)?;
+        let mut last = None;
+        while self.statement.more_results()? {
+            let width = self.statement.width()?;
+            self.running.note(&mut self.statement, width, &mut last)?;
+        }
+        let outputs = self.running.outputs(&self.statement, last)?;
         Ok(Executed { rows: self.statement.row_count(), outputs })
     }
 }

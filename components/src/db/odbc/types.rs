@@ -1,7 +1,7 @@
 //! SQL types of ODBC as types of SSIS, and the C forms in which values are bound.
 
 use super::ffi::{Bound, Buffer, Described};
-use super::habits::Text;
+use super::habits::{Habits, Lengths, Text};
 use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use arrow::array::*;
@@ -104,21 +104,27 @@ fn ascii(width: usize, data_type: DataType) -> Slot {
     Slot { form: Form::Ascii, width: width + 1, data_type, long: false }
 }
 
-fn text(units: usize) -> Slot {
-    match units {
-        1..=LONGEST => {
-            let data_type = match u32::try_from(units) {
-                Ok(len) if len <= MAX_WSTR_UNITS => DataType::WStr { len },
-                _ => DataType::NText,
-            };
-            Slot { form: Form::Text, width: (units + 1) * 2, data_type, long: false }
-        }
-        _ => Slot { form: Form::Text, width: 0, data_type: DataType::NText, long: true },
+/// A column of text of that length; 0: of any.
+fn text(length: usize, habits: Habits) -> Slot {
+    let form = if habits.text == Text::Utf8 { Form::Utf8 } else { Form::Text };
+    if !(1..=LONGEST).contains(&length) {
+        return Slot { form, width: 0, data_type: DataType::NText, long: true };
     }
+    let data_type = match u32::try_from(length) {
+        Ok(len) if len <= MAX_WSTR_UNITS => DataType::WStr { len },
+        _ => DataType::NText,
+    };
+    let width = match (form, habits.lengths) {
+        (Form::Utf8, _) => length * 4 + 1,
+        (_, Lengths::Characters) => (length * 2 + 1) * 2,
+        _ => (length + 1) * 2,
+    };
+    // Where a value may be longer than was declared, each is asked for its length.
+    Slot { form, width, data_type, long: habits.lengths == Lengths::Nothing }
 }
 
 /// How a column of a result is fetched, by the reference's table of ODBC types.
-pub(super) fn column(described: &Described) -> Slot {
+pub(super) fn column(described: &Described, habits: Habits) -> Slot {
     let (size, digits) = (described.size, described.digits);
     let scale = digits.clamp(0, 7) as u8;
     match described.sql_type {
@@ -131,7 +137,8 @@ pub(super) fn column(described: &Described) -> Slot {
         4 => fixed(Form::I4, DataType::I4),
         -5 if described.unsigned => fixed(Form::U8, DataType::UI8),
         -5 => fixed(Form::I8, DataType::I8),
-        7 => fixed(Form::F4, DataType::R4),
+        // Through the wider form, which loses nothing: of blocks of the narrower, MariaDB's driver fills the first row alone.
+        7 => fixed(Form::F8, DataType::R4),
         6 | 8 => fixed(Form::F8, DataType::R8),
         2 | 3 => match (u8::try_from(size), u8::try_from(digits)) {
             (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => {
@@ -142,6 +149,8 @@ pub(super) fn column(described: &Described) -> Slot {
             _ => fixed(Form::F8, DataType::R8),
         },
         9 | 91 => fixed(Form::Date, DataType::DbDate),
+        // The structure of a time has no fractions of a second.
+        10 | 92 if digits > 0 => ascii(20, DataType::DbTime2 { scale }),
         10 | 92 => fixed(Form::Time, DataType::DbTime),
         11 | 93 if digits <= 3 => fixed(Form::Timestamp, DataType::DbTimeStamp),
         11 | 93 => fixed(Form::Timestamp, DataType::DbTimeStamp2 { scale }),
@@ -149,14 +158,15 @@ pub(super) fn column(described: &Described) -> Slot {
         SS_TIMESTAMPOFFSET => ascii(36, DataType::DbTimeStampOffset { scale }),
         -11 => fixed(Form::Guid, DataType::Guid),
         -2 | -3 if (1..=MAX_STR_BYTES as usize).contains(&size) => {
-            Slot { form: Form::Binary, width: size, data_type: DataType::Bytes { len: size as u32 }, long: false }
+            let long = habits.lengths == Lengths::Nothing;
+            Slot { form: Form::Binary, width: size, data_type: DataType::Bytes { len: size as u32 }, long }
         }
         -2..=-2 | -3 | -4 | SS_UDT => Slot { form: Form::Binary, width: 0, data_type: DataType::Image, long: true },
-        1 | 12 | -8 | -9 => text(size),
-        SS_VARIANT => text(MAX_WSTR_UNITS as usize),
-        -1 | -10 | SS_XML => text(0),
+        1 | 12 | -8 | -9 => text(size, habits),
+        SS_VARIANT => text(MAX_WSTR_UNITS as usize, habits),
+        -1 | -10 | SS_XML => text(0, habits),
         // Intervals and what a driver calls its own: as their text.
-        _ => text(if (1..=LONGEST).contains(&size) { size.max(64) } else { 0 }),
+        _ => text(if (1..=LONGEST).contains(&size) { size.max(64) } else { 0 }, habits),
     }
 }
 
@@ -209,6 +219,10 @@ pub(super) fn decode(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<Array
         Form::I8 => numbers!(Int64Array, buffer, rows),
         Form::U8 => numbers!(UInt64Array, buffer, rows),
         Form::F4 => numbers!(Float32Array, buffer, rows),
+        Form::F8 if slot.data_type == DataType::R4 => {
+            let values: Vec<f32> = buffer.values::<f64>(rows).iter().map(|v| *v as f32).collect();
+            Arc::new(Float32Array::new(ScalarBuffer::from(values), nulls(buffer, rows)))
+        }
         Form::F8 => numbers!(Float64Array, buffer, rows),
         Form::Date => {
             let values = buffer.values::<Date>(rows);
@@ -556,6 +570,7 @@ fn timestamp(ticks: i64, scale: u8) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::dialect::Family;
 
     fn described(sql_type: i16, size: usize, digits: i16) -> Described {
         Described {
@@ -572,6 +587,7 @@ mod tests {
 
     #[test]
     fn sql_types_as_the_reference_maps_them() {
+        let habits = Habits::of("", Family::Other, None);
         for (sql_type, size, digits, expected) in [
             (-7, 1, 0, DataType::Bool),
             (-5, 19, 0, DataType::I8),
@@ -579,6 +595,8 @@ mod tests {
             (2, 1000, 0, DataType::R8),
             (93, 23, 3, DataType::DbTimeStamp),
             (93, 27, 7, DataType::DbTimeStamp2 { scale: 7 }),
+            (92, 8, 0, DataType::DbTime),
+            (92, 15, 6, DataType::DbTime2 { scale: 6 }),
             (12, 50, 0, DataType::WStr { len: 50 }),
             (12, 5000, 0, DataType::NText),
             (-1, 65535, 0, DataType::NText),
@@ -587,9 +605,18 @@ mod tests {
             (-154, 16, 7, DataType::DbTime2 { scale: 7 }),
             (-155, 34, 7, DataType::DbTimeStampOffset { scale: 7 }),
         ] {
-            assert_eq!(column(&described(sql_type, size, digits)).data_type, expected, "{sql_type} {size}");
+            assert_eq!(column(&described(sql_type, size, digits), habits).data_type, expected, "{sql_type} {size}");
         }
-        assert!(column(&described(-1, 0, 0)).long && column(&described(12, 0, 0)).long);
+        assert!(column(&described(-1, 0, 0), habits).long && column(&described(12, 0, 0), habits).long);
+        for (driver, family, width, long) in [
+            ("libmsodbcsql-18.3.so.2.1", Family::SqlServer, 22, false),
+            ("psqlodbcw.so", Family::Postgres, 42, false),
+            ("libmaodbc.so", Family::MySql, 41, false),
+            ("sqlite3odbc.so", Family::Sqlite, 22, true),
+        ] {
+            let slot = column(&described(12, 10, 0), Habits::of(driver, family, Some(1)));
+            assert_eq!((slot.width, slot.long), (width, long), "{driver}");
+        }
     }
 
     #[test]

@@ -1,88 +1,193 @@
 //! Running a statement once: its parameters by place and by name, and what comes out of them.
 
-use super::ffi::{Bound, Statement};
-use super::habits::Text;
-use super::types::{self, Slot};
+use super::ffi::Statement;
+use super::habits::{Habits, Outputs};
+use super::types::{self, Form, Slot};
 use crate::db::cells::{self, Cells};
+use crate::db::dialect::Dialect;
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::session::{Direction, Executed, Param};
+use dtsx_engine::types::convert::{CastOptions, cast_value};
 use dtsx_engine::types::{DataType, Value, scalar};
 use odbc_sys::ParamType;
 use std::borrow::Cow;
 
 /// Bytes that an output parameter of a text type may have.
 const LONGEST_OUTPUT: usize = 4000;
+/// Windows LCID of the invariant locale.
+const INVARIANT: u32 = 127;
 
-/// Binds `params` to a statement of one run.
-fn bind(statement: &mut Statement, params: &[Param], text: Text) -> Outcome<()> {
-    if params.is_empty() {
-        return Ok(());
-    }
-    let mut bounds = Vec::with_capacity(params.len());
-    for param in params {
-        let column = cells::one(&param.value, &param.data_type)?;
-        let cell = Cells::of(&column, &param.data_type)?.get(0);
-        let (direction, longest) = match param.direction {
-            Direction::Input => (ParamType::Input, types::length(&cell, text)),
-            Direction::InputOutput => (ParamType::InputOutput, types::length(&cell, text).max(LONGEST_OUTPUT)),
-            Direction::Output | Direction::ReturnValue => (ParamType::Output, LONGEST_OUTPUT),
-        };
-        let (mut bound, slot) = types::bound(param.data_type, longest, 1, direction, text);
-        types::write(&slot, &mut bound.buffer, 0, &cell);
-        bounds.push(bound);
-    }
-    statement.bind_parameters(bounds, 1)
+/// How statements are run with this driver on this database.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) habits: Habits,
+    pub(super) dialect: Dialect,
 }
 
-/// What came out of the parameters.
-pub(super) fn outputs(statement: &Statement, params: &[Param], text: Text) -> Outcome<Vec<Value>> {
-    let bounds = statement.parameters();
-    let output = |(param, bound): (&Param, &Bound)| {
-        if param.direction == Direction::Input {
-            return Ok(Value::Null);
+/// A statement that runs: where its parameters were put.
+pub(super) struct Running {
+    /// By place in the statement: which parameter.
+    order: Vec<usize>,
+    params: Vec<Param>,
+    manner: Manner,
+}
+
+impl Manner {
+    /// Binds the parameters `order` of `params`.
+    fn bind(self, statement: &mut Statement, params: &[Param], order: &[usize]) -> Outcome<()> {
+        let text = self.habits.text;
+        let mut bounds = Vec::with_capacity(order.len());
+        for param in order.iter().filter_map(|at| params.get(*at)) {
+            let column = cells::one(&param.value, &param.data_type)?;
+            let cell = Cells::of(&column, &param.data_type)?.get(0);
+            let longest = types::length(&cell, text);
+            let (direction, longest) = match param.direction {
+                Direction::Input => (ParamType::Input, longest),
+                // What such a driver is not told of, it gives as a row.
+                _ if self.habits.outputs == Outputs::LastRow => (ParamType::Input, longest),
+                Direction::InputOutput => (ParamType::InputOutput, longest.max(LONGEST_OUTPUT)),
+                Direction::Output | Direction::ReturnValue => (ParamType::Output, LONGEST_OUTPUT),
+            };
+            let (mut bound, slot) = types::bound(param.data_type, longest, 1, direction, text);
+            types::write(&slot, &mut bound.buffer, 0, &cell);
+            bounds.push(bound);
         }
-        let (slot, ..) = types::parameter(param.data_type, LONGEST_OUTPUT, text);
-        let natural = DataType::WStr { len: u32::MAX };
-        let is_text = matches!(slot.form, types::Form::Text | types::Form::Utf8);
-        let slot = if is_text { Slot { data_type: natural, ..slot } } else { slot };
-        let array = types::decode(&slot, &bound.buffer, 1)?;
-        scalar::value_at(&array, &slot.data_type, 0).map_err(|e| DbError::new(ErrorKind::Other, e.message()))
+        if bounds.is_empty() { Ok(()) } else { statement.bind_parameters(bounds, 1) }
+    }
+
+    /// Runs a statement with parameters up to its first result.
+    pub(super) fn run(self, statement: &mut Statement, sql: &str, params: &[Param]) -> Outcome<Running> {
+        let output = params.iter().find(|p| p.direction != Direction::Input);
+        if let Some(output) = output {
+            self.dialect.gives_outputs(output.direction, output.name.as_deref())?;
+        }
+        let (sql, order) = placed(sql, params);
+        self.bind(statement, params, &order)?;
+        // A call that ODBC knows as one: its return value has a way out.
+        let escaped = output.and_then(|_| self.dialect.call_escape(&sql));
+        statement.execute_direct(escaped.as_deref().unwrap_or(&sql))?;
+        Ok(Running { order, params: params.to_vec(), manner: self })
+    }
+
+    /// Runs a statement to its end.
+    pub(super) fn execute(self, statement: &mut Statement, sql: &str, params: &[Param]) -> Outcome<Executed> {
+        let mut running = self.run(statement, sql, params)?;
+        let (mut rows, mut last) = (None, None);
+        loop {
+            match statement.width()? {
+                0 => {
+                    if let Some(count) = statement.row_count() {
+                        *rows.get_or_insert(0) += count;
+                    }
+                }
+                width => running.note(statement, width, &mut last)?,
+            }
+            if !statement.more_results()? {
+                break;
+            }
+        }
+        Ok(Executed { rows, outputs: running.outputs(statement, last)? })
+    }
+}
+
+/// Values with their types.
+pub(super) type Row = Vec<(Value, DataType)>;
+
+impl Running {
+    /// What the driver does.
+    pub(super) fn habits(&self) -> Habits {
+        self.manner.habits
+    }
+
+    /// The parameters that something comes out of.
+    fn expected(&self) -> usize {
+        self.params.iter().filter(|p| p.direction != Direction::Input).count()
+    }
+
+    /// Reads a result that may be the row of outputs: it is the last one that has as many columns as there are outputs.
+    pub(super) fn note(&mut self, statement: &mut Statement, width: u16, last: &mut Option<Row>) -> Outcome<()> {
+        if self.manner.habits.outputs == Outputs::LastRow && usize::from(width) == self.expected() {
+            *last = super::reader::first_row(statement, self.manner.habits)?;
+        }
+        Ok(())
+    }
+
+    /// What came out of the parameters, after the last result.
+    pub(super) fn outputs(&self, statement: &Statement, last: Option<Row>) -> Outcome<Vec<Value>> {
+        let mut outputs = vec![Value::Null; self.params.len()];
+        if self.expected() == 0 {
+            return Ok(outputs);
+        }
+        if self.manner.habits.outputs == Outputs::LastRow {
+            let Some(last) = last else {
+                return Err(DbError::new(ErrorKind::Statement, "the call gave no row with its output parameters"));
+            };
+            let places = self.order.iter().filter(|at| self.params[**at].direction != Direction::Input);
+            for (at, (value, from)) in places.zip(last) {
+                outputs[*at] = converted(value, from, self.params[*at].data_type)?;
+            }
+            return Ok(outputs);
+        }
+        for (at, bound) in self.order.iter().zip(statement.parameters()) {
+            let param = &self.params[*at];
+            if param.direction != Direction::Input {
+                let (slot, ..) = types::parameter(param.data_type, LONGEST_OUTPUT, self.manner.habits.text);
+                let slot = Slot { data_type: natural(&slot), ..slot };
+                let array = types::decode(&slot, &bound.buffer, 1)?;
+                let value = scalar::value_at(&array, &slot.data_type, 0);
+                let value = value.map_err(|e| DbError::new(ErrorKind::Other, e.message()))?;
+                outputs[*at] = converted(value, slot.data_type, param.data_type)?;
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// The type in which a value of that form is decoded: parameters are bound in wider forms than their types.
+fn natural(slot: &Slot) -> DataType {
+    match (slot.form, slot.data_type) {
+        (Form::I2, _) => DataType::I2,
+        (Form::I4, _) => DataType::I4,
+        (Form::I8, _) => DataType::I8,
+        (Form::Ascii, DataType::UI8) => DataType::Numeric { precision: 20, scale: 0 },
+        (Form::Timestamp, DataType::DbTimeStamp2 { scale }) => DataType::DbTimeStamp2 { scale },
+        (Form::Timestamp, _) => DataType::DbTimeStamp,
+        (Form::Text | Form::Utf8, _) => DataType::WStr { len: u32::MAX },
+        (_, data_type) => data_type,
+    }
+}
+
+fn converted(value: Value, from: DataType, to: DataType) -> Outcome<Value> {
+    use DataType as T;
+    let is_text = |t: &DataType| matches!(t, T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText);
+    let is_bytes = |t: &DataType| matches!(t, T::Bytes { .. } | T::Image);
+    match &value {
+        Value::Null => return Ok(Value::Null),
+        Value::Text(_) if is_text(&to) => return Ok(value),
+        Value::Bytes(_) if is_bytes(&to) => return Ok(value),
+        _ => {}
+    }
+    // DT_NTEXT and DT_IMAGE cast to little; as strings of any length their values cast as they mean.
+    let from = match from {
+        t if is_text(&t) => T::WStr { len: u32::MAX },
+        t => t,
     };
-    params.iter().zip(bounds).map(output).collect()
+    let target = if matches!(to, T::NText | T::Text { .. }) { T::WStr { len: 4000 } } else { to };
+    cast_value(&value, &from, &target, &CastOptions::data_flow(INVARIANT)).map_err(|code| {
+        DbError::new(ErrorKind::Value, format!("an output parameter is no {to}: {}", code.message(&[])))
+    })
 }
 
-/// Runs a statement with parameters up to its first result.
-pub(super) fn run(statement: &mut Statement, sql: &str, params: &[Param], text: Text) -> Outcome<()> {
-    let (sql, order) = placed(sql, params);
-    let ordered: Vec<Param> = order.iter().filter_map(|at| params.get(*at)).cloned().collect();
-    bind(statement, &ordered, text)?;
-    statement.execute_direct(&sql).map(drop)
-}
-
-/// Runs a statement to its end.
-pub(super) fn execute(statement: &mut Statement, sql: &str, params: &[Param], text: Text) -> Outcome<Executed> {
-    run(statement, sql, params, text)?;
-    let mut rows = None;
-    loop {
-        if statement.width()? == 0
-            && let Some(count) = statement.row_count()
-        {
-            *rows.get_or_insert(0) += count;
-        }
-        if !statement.more_results()? {
-            break;
-        }
-    }
-    Ok(Executed { rows, outputs: outputs(statement, params, text)? })
-}
-
-/// A statement with parameters by name, with question marks in their places; and which parameter stands in each place.
+/// A statement with parameters by name, with question marks in their places; and which parameter stands in each place. In
+/// the list of a procedure's arguments, `@name = value`, the first name is the procedure's own.
 fn placed<'a>(sql: &'a str, params: &[Param]) -> (Cow<'a, str>, Vec<usize>) {
     if params.iter().all(|p| p.name.is_none()) {
         return (Cow::Borrowed(sql), (0..params.len()).collect());
     }
     let names: Vec<&str> = params.iter().map(|p| p.name.as_deref().unwrap_or("").trim_start_matches('@')).collect();
     let (mut out, mut order, mut rest) = (String::with_capacity(sql.len()), Vec::new(), sql);
+    let first = sql.split_whitespace().next().unwrap_or("");
+    let calls = ["exec", "execute"].iter().any(|word| first.eq_ignore_ascii_case(word));
     while let Some(c) = rest.chars().next() {
         let mut length = c.len_utf8();
         if c == '\'' || c == '"' {
@@ -91,7 +196,10 @@ fn placed<'a>(sql: &'a str, params: &[Param]) -> (Cow<'a, str>, Vec<usize>) {
             length = rest.find(']').map_or(rest.len(), |at| at + 1);
         } else if c == '@' && !rest.starts_with("@@") {
             let end = rest[1..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(rest.len(), |at| at + 1);
-            if let Some(at) = names.iter().position(|n| n.eq_ignore_ascii_case(&rest[1..end])) {
+            // `EXEC @returned = procedure` is the one place where a name before `=` is a parameter of ours.
+            let own = calls && rest[end..].trim_start().starts_with('=') && out.trim() != first;
+            let known = names.iter().position(|n| n.eq_ignore_ascii_case(&rest[1..end]));
+            if let Some(at) = known.filter(|_| !own) {
                 out.push('?');
                 order.push(at);
                 rest = &rest[end..];
@@ -123,5 +231,23 @@ mod tests {
         assert_eq!(sql, "select ?, '@a', [@a], @@rowcount from t where x = ? and y = ?");
         assert_eq!(order, [1, 0, 1]);
         assert_eq!(placed("select ?, ?", &params), (Cow::Borrowed("select ?, ?"), vec![0, 1]));
+        let (sql, order) = placed("EXEC @b = p @a = @a, @x = 1", &params);
+        assert_eq!((sql.as_ref(), order), ("EXEC ? = p @a = ?, @x = 1", vec![1, 0]));
+    }
+
+    #[test]
+    fn outputs_get_the_types_of_their_parameters() {
+        let text = |t: &str| Value::text(t);
+        for (value, from, to, expected) in [
+            (Value::I2(200), DataType::I2, DataType::UI1, Value::UI1(200)),
+            (text("12"), DataType::WStr { len: 5 }, DataType::I4, Value::I4(12)),
+            (text("12.50"), DataType::NText, DataType::Numeric { precision: 9, scale: 2 }, Value::Decimal(1250, 2)),
+            (Value::I8(7), DataType::I8, DataType::NText, text("7")),
+            (text("x"), DataType::NText, DataType::WStr { len: 1 }, text("x")),
+            (Value::Null, DataType::I8, DataType::I4, Value::Null),
+        ] {
+            assert_eq!(converted(value, from, to).unwrap(), expected, "{from} {to}");
+        }
+        assert_eq!(converted(text("x"), DataType::NText, DataType::I4).unwrap_err().kind, ErrorKind::Value);
     }
 }

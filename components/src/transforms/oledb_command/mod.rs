@@ -6,15 +6,19 @@
 //!   Outputs[0]  the rows whose statement succeeded              Outputs[1]  the others
 //! ```
 //!
-//! The n-th external column is the n-th parameter. Lanes convert the parameters; a thread of the
+//! The n-th external column is the n-th parameter. A parameter that is an output (DBParamInfoFlags of its external column)
+//! writes what comes out of it into the column that is mapped to it. Lanes convert the parameters; a thread of the
 //! component's own runs the statement for row after row, batch by batch in a transaction: each row is as if committed for
 //! itself, so that what came before a row that fails the component stays.
 
+mod outputs;
 #[cfg(test)]
 mod tests;
 
 use super::one_input;
-use crate::db::{Database, DbError, ErrorKind, Outcome, Pen, RowFailure, Rows, Session, StatementOptions};
+use crate::db::{
+    Call, Database, DbError, Direction, ErrorKind, Outcome, Pen, RowFailure, Rows, Session, StatementOptions,
+};
 use crate::shared::ashore::{self, Outbox, Work};
 use crate::shared::castable;
 use crate::shared::outgoing::{Block, Column, Outgoing};
@@ -56,7 +60,8 @@ const PROPERTIES: &[PropertyDef] = &[
     },
 ];
 
-/// DBPARAMFLAGS_ISOUTPUT in DBParamInfoFlags.
+/// DBPARAMFLAGS_ISINPUT and DBPARAMFLAGS_ISOUTPUT in DBParamInfoFlags.
+const IS_INPUT: i64 = 1;
 const IS_OUTPUT: i64 = 2;
 
 /// What conversions of parameters are called.
@@ -105,7 +110,8 @@ impl ComponentKind for OleDbCommand {
         }
         let mut site = FaultSite::input(spec, 0);
         site.dispositions.truncation = site.dispositions.error;
-        let columns = parameters(spec, cx, &site);
+        let returns = Call::parse(&sql).is_some_and(|call| call.returns);
+        let (columns, params) = parameters(spec, cx, &site, returns);
         refuse_outputs(spec, cx);
         let errors = ErrorOutput::bind(spec, cx, [&site]);
         let database = match crate::connections::database::bind(spec, cx) {
@@ -123,6 +129,7 @@ impl ComponentKind for OleDbCommand {
             database,
             sql,
             types: columns.iter().map(|c| c.to).collect(),
+            params,
             options: StatementOptions::default()
                 .with_timeout_seconds(spec.properties.int("CommandTimeout").unwrap_or(0)),
             out: Outgoing { name: spec.name.clone(), columns, site, codes: CODES, locale: spec.locale },
@@ -146,10 +153,30 @@ fn order(external: &[ExternalColumnSpec]) -> Vec<usize> {
     order
 }
 
-/// The parameters in order, each with the input column that is mapped to it.
-fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Vec<Column> {
+/// A parameter of a statement some of whose parameters are outputs.
+struct Parameter {
+    direction: Direction,
+    /// Its place among the columns that are converted, if something goes in.
+    goes_in: Option<usize>,
+    /// The place of the column in the input, and its type there.
+    slot: usize,
+    column: DataType,
+    /// The type of the parameter.
+    data_type: DataType,
+    /// The name of its external column.
+    external: String,
+}
+
+/// What goes in, in order, each with the input column that is mapped to it; and all parameters. `returns`: the first is the
+/// return value of a procedure.
+fn parameters(
+    spec: &ComponentSpec,
+    cx: &mut BindCx<'_>,
+    site: &FaultSite,
+    returns: bool,
+) -> (Vec<Column>, Vec<Parameter>) {
     let input = &spec.inputs[0];
-    let mut columns = Vec::new();
+    let (mut columns, mut params) = (Vec::new(), Vec::new());
     for (at, column) in input.columns.iter().enumerate() {
         if column.external.is_none_or(|e| e >= input.external.len()) {
             let code = codes::DTS_E_COLUMNNOTMAPPEDTOEXTERNALMETADATACOLUMN;
@@ -160,10 +187,13 @@ fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Ve
     }
     for place in order(&input.external) {
         let external = &input.external[place];
-        if external.properties.int("DBParamInfoFlags").is_some_and(|flags| flags & IS_OUTPUT != 0) {
-            cx.unsupported(spec, format!("output parameters of a command (\"{}\")", external.name));
-            continue;
-        }
+        let flags = external.properties.int("DBParamInfoFlags").unwrap_or(IS_INPUT);
+        let direction = match (flags & IS_OUTPUT != 0, flags & IS_INPUT != 0) {
+            (false, _) => Direction::Input,
+            (true, _) if returns && params.is_empty() => Direction::ReturnValue,
+            (true, true) => Direction::InputOutput,
+            (true, false) => Direction::Output,
+        };
         let mut mapped = input.columns.iter().enumerate().filter(|(_, c)| c.external == Some(place));
         let Some((at, column)) = mapped.next() else {
             let code = codes::DTS_E_CMDDESTNOPARAMS;
@@ -181,19 +211,25 @@ fn parameters(spec: &ComponentSpec, cx: &mut BindCx<'_>, site: &FaultSite) -> Ve
         // A lineage that the path does not bring is reported for every component alike.
         let Some(slot) = cx.inputs[0].slot(column.lineage) else { continue };
         let (from, to) = (cx.inputs[0].column(slot).data_type, external.data_type);
-        if from != to && !can_cast(&castable(from), &to) {
+        let back = direction == Direction::Input || from == to || can_cast(&castable(to), &from);
+        if (from != to && !can_cast(&castable(from), &to)) || !back {
             let code = codes::DTS_E_CANTINSERTCOLUMNTYPE;
             let problem = Diagnostic::error(code, &spec.path, code.message(&[&external.name, &from, &to]));
             cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
             continue;
         }
-        let site = FaultSite { dispositions: site.dispositions, object: site.object.clone(), ..own };
-        columns.push(Column { slot: slot.0, from, to, external: external.name.clone(), site });
+        let goes_in = matches!(direction, Direction::Input | Direction::InputOutput).then_some(columns.len());
+        let name = external.name.clone();
+        params.push(Parameter { direction, goes_in, slot: slot.0, column: from, data_type: to, external: name });
+        if goes_in.is_some() {
+            let site = FaultSite { dispositions: site.dispositions, object: site.object.clone(), ..own };
+            columns.push(Column { slot: slot.0, from, to, external: external.name.clone(), site });
+        }
     }
-    columns
+    (columns, params)
 }
 
-/// What comes back from a statement has no way into a row here.
+/// What comes back from a statement goes into the columns that are there.
 fn refuse_outputs(spec: &ComponentSpec, cx: &mut BindCx<'_>) {
     for column in spec.outputs.iter().filter(|o| !o.is_error).flat_map(|o| &o.columns) {
         cx.unsupported(spec, format!("output columns of a command (\"{}\")", column.name));
@@ -205,6 +241,7 @@ struct Plan {
     database: Option<Database>,
     sql: String,
     types: Vec<DataType>,
+    params: Vec<Parameter>,
     options: StatementOptions,
     out: Outgoing,
     /// The output, if somebody takes its rows.
@@ -232,6 +269,11 @@ impl Stage for Command {
         let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
         let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
         let sql = pen.session().dialect().translate(&plan.sql).into_owned();
+        for param in &plan.params {
+            let dialect = *pen.session().dialect();
+            let refused = dialect.gives_outputs(param.direction, Some(&param.external));
+            refused.map_err(|e| e.into_error(codes::DTS_E_OLEDBERROR))?;
+        }
         let work = Runner { plan: plan.clone(), cx: cx.clone(), pen, sql };
         let (preparing, emitting) = (plan.clone(), plan);
         Ok(ashore::ends(
@@ -289,7 +331,8 @@ struct Runner {
 
 impl Runner {
     /// Runs the statement for each row; tells those that failed. If a row fails the component, those before it are run.
-    fn run(&mut self, rows: &Rows) -> Result<Vec<RowFailure>> {
+    /// What comes out of parameters is added to `came`.
+    fn run(&mut self, rows: &Rows, came: &mut outputs::Came) -> Result<Vec<RowFailure>> {
         let failed = |e: DbError| self.plan.failure(e);
         let fails = self.plan.out.fails();
         let mut session = self.pen.write().map_err(failed)?;
@@ -297,9 +340,12 @@ impl Runner {
         if guarded {
             session.savepoint(SAVEPOINT).map_err(failed)?;
         }
-        let rows_of = |session: &mut dyn Session, rows: &Rows| -> Outcome<Vec<RowFailure>> {
+        let mut rows_of = |session: &mut dyn Session, rows: &Rows| -> Outcome<Vec<RowFailure>> {
             if rows.len == 0 {
                 return Ok(Vec::new());
+            }
+            if came.expects() {
+                return came.run(session, &self.sql, rows, &self.plan);
             }
             session.execute_rows(&self.sql, rows, &self.plan.types, &self.plan.options)
         };
@@ -347,12 +393,14 @@ impl Work<Block, Done> for Runner {
         let failed = |e: DbError| plan.failure(e);
         let mut rejects = std::mem::take(&mut block.rejects);
         if block.rows.len > 0 {
-            let failures = self.run(&block.rows)?;
+            let mut came = outputs::Came::of(&self.plan.params);
+            let failures = self.run(&block.rows, &mut came)?;
             let fails = self.plan.out.fails() && !failures.is_empty();
             self.pen.commit(fails).map_err(failed)?;
             if fails {
                 return Err(self.failed(&block, &failures[0]));
             }
+            came.put(&self.plan.params, &mut block)?;
             if self.plan.out.disposition() == Disposition::Redirect {
                 let column = self.plan.out.site.lineage;
                 let reject = |f: &RowFailure| Reject { row: block.place(f.row), code: row_code(&f.error), column };

@@ -1,0 +1,140 @@
+//! SQL Server's side as far as it shows without a server: what FreeTDS sends when a package's string is opened, and how
+//! connecting ends where there is none, or something else.
+
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
+use dtsx_components::db::{Database, DbError, ErrorKind};
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::props::Origin;
+use dtsx_engine::run::{RunOptions, Services};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+fn connect(string: &str) -> Result<(), DbError> {
+    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
+    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
+    spec.properties.set_text("ConnectionString", string, Origin::Override);
+    Database::of(&spec, &services)?.lease().map(drop)
+}
+
+/// Whether FreeTDS is the driver for SQL Server here.
+fn free_tds() -> bool {
+    let listed = std::fs::read_to_string("/etc/odbcinst.ini").unwrap_or_default();
+    listed.contains("[FreeTDS]") && !listed.contains("[ODBC Driver")
+}
+
+fn packet(stream: &mut TcpStream) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let mut header = [0; 8];
+        stream.read_exact(&mut header).unwrap();
+        let length = usize::from(u16::from_be_bytes([header[2], header[3]])) - 8;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        out.extend(body);
+        // The last packet of a message says so.
+        if header[1] & 1 == 1 {
+            return out;
+        }
+    }
+}
+
+/// What a LOGIN7 message says: user, password, application, language, database.
+fn login(message: &[u8]) -> [String; 5] {
+    let field = |at: usize, hidden: bool| {
+        let number = |at: usize| usize::from(u16::from_le_bytes([message[at], message[at + 1]]));
+        let (from, units) = (number(at), number(at + 2));
+        let byte = |b: &u8| if hidden { (b ^ 0xA5).rotate_left(4) } else { *b };
+        let bytes: Vec<u8> = message[from..from + units * 2].iter().map(byte).collect();
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    [field(40, false), field(44, true), field(48, false), field(64, false), field(68, false)]
+}
+
+/// A server that hears a login and hangs up.
+fn listening() -> (u16, std::thread::JoinHandle<[String; 5]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        packet(&mut stream);
+        // A version, and that nothing is encrypted.
+        let answer = [
+            4, 1, 0, 26, 0, 0, 1, 0, // header
+            0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xFF, // options
+            15, 0, 7, 208, 0, 0, 2,
+        ];
+        stream.write_all(&answer).unwrap();
+        login(&packet(&mut stream))
+    });
+    (port, heard)
+}
+
+#[test]
+fn logins_of_packages_arrive_as_they_are_written() {
+    if !free_tds() {
+        return;
+    }
+    for (string, password) in [
+        (
+            "Provider=SQLNCLI11.1;Data Source=HOST;Initial Catalog=My Sales;User ID=me;Password=planted-secret",
+            "planted-secret",
+        ),
+        ("Provider=MSOLEDBSQL.1;Data Source=tcp:HOST;Initial Catalog=My Sales;User ID=me;Password=\"a;b=c\"", "a;b=c"),
+        ("Provider=SQLOLEDB;Server=HOST;Database=My Sales;UID=me;PWD=}x{y}", "}x{y}"),
+        ("Data Source=HOST;Initial Catalog=My Sales;User ID=me;Password='it''s;'", "it's;"),
+        ("Data Source=HOST;Initial Catalog=My Sales;User ID=me;Password=pässwörd", "pässwörd"),
+        ("Data Source=HOST;Initial Catalog=My Sales;User ID=me;Password={{x}", "{x"),
+    ] {
+        let (port, heard) = listening();
+        let string = format!(
+            "{};Application Name=Nightly load;Current Language=Deutsch",
+            string.replace("HOST", &format!("127.0.0.1,{port}"))
+        );
+        let error = connect(&string).unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Connect | ErrorKind::Lost), "{error:?}");
+        assert!(!error.to_string().contains(password), "{error}");
+        assert_eq!(heard.join().unwrap(), ["me", password, "Nightly load", "Deutsch", "My Sales"], "{string}");
+    }
+}
+
+#[test]
+fn where_no_server_is_connecting_ends_soon() {
+    if !free_tds() {
+        return;
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // One that talks another language, one that hangs up, one that says nothing.
+    let talker = |words: &'static [u8], stays: bool| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept() {
+                let _ = stream.write_all(words);
+                if stays {
+                    kept.push(stream);
+                }
+            }
+        });
+        port
+    };
+    for (name, port) in [
+        ("nobody", nobody),
+        ("http", talker(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nno such thing here", true)),
+        ("zeros", talker(&[0; 4096], true)),
+        ("hung up", talker(b"", false)),
+        ("silent", talker(b"", true)),
+    ] {
+        let started = Instant::now();
+        let string = format!(
+            "Provider=SQLNCLI11.1;Data Source=127.0.0.1,{port};Initial Catalog=A;User ID=me;Password=planted-secret;Connect Timeout=3"
+        );
+        let Err(error) = connect(&string) else { panic!("{name}: connected") };
+        assert!(matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout), "{name}: {error:?}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
+        assert!(!error.message.trim().is_empty() && !error.to_string().contains("planted-secret"), "{name}: {error}");
+    }
+}
