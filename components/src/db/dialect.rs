@@ -262,9 +262,41 @@ fn is_default_schema(name: &TableName) -> bool {
     name.schema().is_some_and(|s| s.eq_ignore_ascii_case("dbo"))
 }
 
+/// Whether a transaction is open when statements have run, by the words that they begin with: drivers that do not tell.
+pub(super) fn transaction_after(sql: &str, before: bool) -> bool {
+    sql.split(';').fold(before, |open, statement| {
+        let mut words = statement.split_whitespace().map(str::to_ascii_uppercase);
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        match (first.as_str(), second.as_str()) {
+            // BEGIN with anything else behind it begins a block of statements.
+            ("BEGIN", "" | "TRAN" | "TRANSACTION" | "WORK" | "ISOLATION" | "READ") | ("START", "TRANSACTION") => true,
+            ("ROLLBACK", "TO") => open,
+            ("COMMIT" | "ROLLBACK" | "ABORT", _) | ("END", "" | "TRANSACTION" | "WORK") => false,
+            _ => open,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transactions_begin_and_end_by_their_words() {
+        for (sql, before, after) in [
+            ("begin", false, true),
+            ("BEGIN TRAN; delete from t", false, true),
+            ("start transaction read only", false, true),
+            ("BEGIN SELECT 1 END", false, false),
+            ("insert into t values (1)", true, true),
+            ("rollback to savepoint a", true, true),
+            ("commit work", true, false),
+            ("rollback;", true, false),
+            ("delete from t; COMMIT; BEGIN", true, true),
+        ] {
+            assert_eq!(transaction_after(sql, before), after, "{sql}");
+        }
+    }
 
     #[test]
     fn names_in_every_dialect() {

@@ -3,7 +3,7 @@
 //! Most databases take any number of writers, and each has a session and a transaction of its own. One file of SQLite
 //! takes one writer at a time, and a data flow may have several destinations in it: they share one session and one
 //! transaction, which is committed when nobody has anything open in it. So do those who work in the transaction of a
-//! container, which the container ends.
+//! container, which the container ends; they take its session for each piece of work anew, as others need it, too.
 
 use super::error::{DbError, ErrorKind, Outcome};
 use super::pool::{Database, Lease};
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A writer's place at a database.
 pub(crate) struct Pen {
     desk: Arc<Mutex<Desk>>,
+    database: Database,
     /// The transaction that this writer has something open in, by its number.
     open: Option<u64>,
 }
@@ -51,6 +52,15 @@ fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
 /// The session, for as long as nobody else may use it.
 pub(crate) struct Writing<'a>(MutexGuard<'a, Desk>);
 
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if self.0.foreign {
+            // A source or a lookup may want it before the next piece comes.
+            self.0.lease = None;
+        }
+    }
+}
+
 impl Deref for Writing<'_> {
     type Target = dyn Session;
 
@@ -85,13 +95,16 @@ impl Pen {
         };
         let mut place = lock(&desk);
         if place.lease.is_none() {
+            let shared = database.is_shared();
             let lease = database.lease()?;
-            place.foreign = lease.in_transaction();
-            place.lease = Some(lease);
+            place.foreign = shared && lease.in_transaction();
+            if !place.foreign {
+                place.lease = Some(lease);
+            }
         }
         place.pens += 1;
         drop(place);
-        Ok(Pen { desk, open: None })
+        Ok(Pen { desk, database: database.clone(), open: None })
     }
 
     /// The session, with a transaction begun.
@@ -103,6 +116,9 @@ impl Pen {
         let desk = &mut *place;
         if desk.broken {
             return Err(DbError::new(ErrorKind::Lost, "the connection broke"));
+        }
+        if desk.lease.is_none() {
+            desk.lease = Some(self.database.lease()?);
         }
         match self.open {
             Some(number) if number != desk.number => {
@@ -123,8 +139,15 @@ impl Pen {
     }
 
     /// The session as it is.
-    pub(crate) fn session(&mut self) -> Writing<'_> {
-        Writing(lock(&self.desk))
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub(crate) fn session(&mut self) -> Outcome<Writing<'_>> {
+        let mut desk = lock(&self.desk);
+        if desk.lease.is_none() {
+            desk.lease = Some(self.database.lease()?);
+        }
+        Ok(Writing(desk))
     }
 
     /// What was written is meant to be durable now; with `last`, this writer waits for that as far as others let it.

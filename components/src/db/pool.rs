@@ -3,6 +3,11 @@
 //! A manager with RetainSameConnection has one session that its users share one after the other, temporary tables and
 //! transactions included. While it is in use, another user gets a session of its own, as the OLE DB providers do
 //! (DBPROP_MULTIPLECONNECTIONS), unless a transaction is open on it: then it has to wait.
+//!
+//! So a session with an open transaction is shared ([`Database::is_shared`]), be the transaction a container's or one that
+//! the package began on a retained connection. Whoever uses it holds it for as long as a statement takes, and waits for
+//! nobody meanwhile: a source reads everything before it hands rows on, a destination and a lookup take the session anew
+//! for every batch. So nobody waits for ever, and waiting has no limit but the run's end.
 
 use super::error::{DbError, ErrorKind, Outcome};
 use super::estate::Estate;
@@ -14,7 +19,7 @@ use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::run::{CancelHook, CancelToken, Participant, Services, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The database behind a connection manager, in one execution.
 #[derive(Clone)]
@@ -49,7 +54,6 @@ impl Enlisted {
     }
 
     fn take(&self, cancel: &CancelToken) -> Outcome<Box<dyn Session>> {
-        let until = Instant::now() + RETAINED_WAIT;
         let mut session = self.lock();
         loop {
             if let Some(session) = session.take() {
@@ -57,9 +61,6 @@ impl Enlisted {
             }
             if cancel.is_cancelled() {
                 return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
-            }
-            if Instant::now() > until {
-                return Err(busy(&self.name));
             }
             let waited = self.returned.wait_timeout(session, Duration::from_millis(100));
             session = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -93,15 +94,8 @@ impl Participant for Enlisted {
     }
 }
 
-fn busy(name: &str) -> DbError {
-    let message = format!("the connection \"{name}\" is in use by a transaction that does not end");
-    DbError::new(ErrorKind::Busy, message)
-}
-
 /// How many idle sessions of one target are kept.
 const MOST_IDLE: usize = 4;
-/// How long somebody waits for a retained session with an open transaction.
-const RETAINED_WAIT: Duration = Duration::from_secs(60);
 
 /// The sessions of one target (and, with RetainSameConnection, of one manager).
 #[derive(Default)]
@@ -155,6 +149,15 @@ impl Database {
     /// Whether its sessions are those of a container's transaction, which their users share.
     pub(crate) fn is_enlisted(&self) -> bool {
         self.transaction.is_some()
+    }
+
+    /// Whether a transaction is open that the users of this database work in together: see the head of this file.
+    pub(crate) fn is_shared(&self) -> bool {
+        let retained = || {
+            let state = self.pool.state();
+            state.retain && (state.out_in_transaction || state.idle.iter().any(|session| session.in_transaction()))
+        };
+        self.is_enlisted() || retained()
     }
 
     /// What tells this database from others.
@@ -212,13 +215,9 @@ impl Database {
             return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
         }
         let mut state = self.pool.state();
-        let until = Instant::now() + RETAINED_WAIT;
         while state.retain && state.out && state.out_in_transaction {
             if self.cancel.is_cancelled() {
                 return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
-            }
-            if Instant::now() > until {
-                return Err(busy(&self.name));
             }
             let waited = self.pool.returned.wait_timeout(state, Duration::from_millis(100));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -227,6 +226,9 @@ impl Database {
         state.out |= retained;
         // Only the retained session may be taken by those who retain; others are as good as each other.
         let idle = if state.retain && !retained { None } else { state.idle.pop() };
+        if retained {
+            state.out_in_transaction = idle.as_ref().is_some_and(|session| session.in_transaction());
+        }
         drop(state);
         if let Some(session) = idle {
             return Ok((session, retained));

@@ -2,11 +2,20 @@
 //!
 //! The original makes the table, and a procedure that writes to it, where they are missing; here the table is made and
 //! rows are inserted, so that every database will do.
+//!
+//! The log has a connection of its own, whatever the manager retains: what it writes outlives a transaction that is
+//! undone. A file of SQLite takes one writer at a time: while a transaction of the package is open there, entries wait in
+//! memory, and are written when it has ended.
 
-use crate::db::{Database, DbError, Dialect, Family, Lease, Param, Relation, StatementOptions, TableName};
+use crate::db::{
+    Database, DbError, Dialect, ErrorKind, Family, Lease, Outcome, Param, Relation, StatementOptions, TableName,
+};
 use dtsx_engine::control::{LogEntry, LogProviderCx, LogProviderKind, LogWriter};
 use dtsx_engine::diag::{Result, codes};
+use dtsx_engine::props::Origin;
 use dtsx_engine::types::{DataType, Value};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 /// `Microsoft.LogProviderSQLServer`.
 pub struct SqlServerLog;
@@ -30,7 +39,9 @@ impl LogProviderKind for SqlServerLog {
 
     fn open(&self, cx: &LogProviderCx) -> Result<Box<dyn LogWriter>> {
         let failed = |error: DbError| error.into_error(codes::DTS_E_OPENLOGFAILED);
-        let mut lease = Database::of(&cx.connection, &cx.services).and_then(|d| d.lease()).map_err(failed)?;
+        let mut connection = cx.connection.clone();
+        connection.properties.set_text("RetainSameConnection", "false", Origin::Package);
+        let mut lease = Database::of(&connection, &cx.services).and_then(|d| d.lease()).map_err(failed)?;
         let table = TableName::parse(TABLE);
         if lease.describe(&Relation::Table(&table)).is_err() {
             let create = create(lease.dialect(), &table);
@@ -39,7 +50,12 @@ impl LogProviderKind for SqlServerLog {
         let dialect = lease.dialect();
         let columns = COLUMNS.iter().map(|(name, _)| *name);
         let insert = dialect.insert(&table, columns, 1);
-        Ok(Box::new(TableLog { lease, insert }))
+        let patient = dialect.family != Family::Sqlite;
+        let mut log = TableLog { lease, insert, waiting: VecDeque::new() };
+        if !patient {
+            log.wait_for_others(Duration::ZERO).map_err(failed)?;
+        }
+        Ok(Box::new(log))
     }
 }
 
@@ -88,6 +104,30 @@ fn create(dialect: &Dialect, table: &TableName) -> String {
 struct TableLog {
     lease: Lease,
     insert: String,
+    /// Entries that could not be written yet.
+    waiting: VecDeque<Vec<Param>>,
+}
+
+/// How long the end of a log waits for others.
+const LAST_WAIT: Duration = Duration::from_secs(30);
+
+impl TableLog {
+    /// How long SQLite waits for another writer.
+    fn wait_for_others(&mut self, time: Duration) -> Outcome<()> {
+        let pragma = format!("PRAGMA busy_timeout = {}", time.as_millis());
+        self.lease.execute(&pragma, &[], &StatementOptions::default()).map(drop)
+    }
+
+    /// Writes what waits, in order, as long as nobody stands in the way.
+    fn flush(&mut self) -> Outcome<()> {
+        while let Some(values) = self.waiting.front() {
+            match self.lease.execute(&self.insert, values, &StatementOptions::default()) {
+                Ok(_) => drop(self.waiting.pop_front()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Text cut to what its column holds, in UTF-16 units.
@@ -109,7 +149,7 @@ impl LogWriter for TableLog {
         let micros = entry.time.naive_local().and_utc().timestamp_micros();
         // SQL Server's datetime has no more than milliseconds.
         let at = Param::input(DataType::DbTimeStamp, Value::Timestamp(micros / 1000 * 1000));
-        let values = [
+        let values = vec![
             text(&event, 128),
             text(entry.computer, 128),
             text(entry.operator, 128),
@@ -122,7 +162,23 @@ impl LogWriter for TableLog {
             Param::input(DataType::Image, Value::Null),
             text(entry.message, 2048),
         ];
-        let written = self.lease.execute(&self.insert, &values, &StatementOptions::default());
-        written.map(drop).map_err(|error| error.into_error(codes::DTS_E_LOGFAILED))
+        self.waiting.push_back(values);
+        match self.flush() {
+            Err(error) if error.kind == ErrorKind::Busy && self.lease.dialect().family == Family::Sqlite => Ok(()),
+            // What cannot be written now cannot be later: the entry is lost, and the ones to come need not be.
+            Err(error) => {
+                self.waiting.pop_front();
+                Err(error.into_error(codes::DTS_E_LOGFAILED))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let written = self.wait_for_others(LAST_WAIT).and_then(|()| self.flush());
+        written.map_err(|error| error.into_error(codes::DTS_E_LOGFAILED))
     }
 }

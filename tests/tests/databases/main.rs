@@ -8,3 +8,4 @@ mod bad_rows;
 mod drivers;
 mod killed;
 mod stage;
+mod transactions;

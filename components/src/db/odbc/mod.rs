@@ -72,6 +72,7 @@ impl Driver for OdbcDriver {
             working: Working::default(),
             dialect,
             in_transaction: false,
+            begun: false,
             cancelled: Arc::new(AtomicBool::new(false)),
             prepared: None,
         }))
@@ -103,6 +104,8 @@ struct OdbcSession {
     /// The table that was last asked for its engine (MySQL), and whether that undoes statements that fail.
     engine: Option<(String, bool)>,
     in_transaction: bool,
+    /// A statement of the package began a transaction.
+    begun: bool,
     cancelled: Arc<AtomicBool>,
     /// The statement that was prepared last, and its text: statements that run once for each row are prepared once.
     prepared: Option<(String, Statement)>,
@@ -173,6 +176,9 @@ impl Session for OdbcSession {
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         let mut statement = self.statement(options)?;
         let done = self.manner().execute(&mut statement, sql, params);
+        if done.is_ok() {
+            self.begun = super::dialect::transaction_after(sql, self.begun);
+        }
         self.told(done)
     }
 
@@ -266,7 +272,7 @@ impl Session for OdbcSession {
     }
 
     fn in_transaction(&self) -> bool {
-        self.in_transaction
+        self.in_transaction || self.begun
     }
 
     fn canceller(&self) -> Canceller {
@@ -279,6 +285,6 @@ impl Session for OdbcSession {
 
     fn reset(&mut self) -> bool {
         self.prepared = None;
-        !self.in_transaction && self.dialect.family == Family::SqlServer && self.connection.reset()
+        !self.in_transaction() && self.dialect.family == Family::SqlServer && self.connection.reset()
     }
 }

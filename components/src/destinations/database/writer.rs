@@ -92,9 +92,9 @@ impl Writer {
         let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
         let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
         let target = {
-            let mut session = pen.session();
+            let mut session = pen.session().map_err(not_acquired)?;
             let known = session.describe(&Relation::Table(&plan.table)).map_err(|e| plan.words.failure(&plan, e))?;
-            Target::of(&plan, &mut *session, &known, database.is_enlisted())?
+            Target::of(&plan, &mut *session, &known, database.is_shared())?
         };
         Ok(Writer { plan, cx: cx.clone(), pen, target, since: 0, pending: 0, committed: 0, refused: Vec::new() })
     }

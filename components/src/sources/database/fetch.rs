@@ -1,10 +1,11 @@
 //! The serial half: a thread that runs the statement and fetches blocks, and a short queue to the pool.
 
+use super::ahead::Ahead;
 use super::{Plan, Query};
 use crate::db::{Canceller, ColumnInfo, Cursor, DbError, ErrorKind, Outcome, RowBlock};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::flow::{ExternalColumnSpec, Fetch, Morsel, OpenCx, OutputSpec, Step, Waker};
-use dtsx_engine::run::{CancelHook, Handover, OwnThread};
+use dtsx_engine::run::{CancelHook, Handover, OwnThread, Services};
 use dtsx_engine::types::DataType;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,9 +42,9 @@ pub(super) fn open(plan: &Arc<Plan>, cx: &OpenCx) -> Result<Box<dyn Fetch>> {
     let queue: Handover<Morsel> = Handover::new(QUEUE);
     let interrupt = Interrupt::default();
     let hook = queue.cancelled_by(&cx.services.cancel);
-    let (other, reading, shared) = (queue.clone(), plan.clone(), interrupt.clone());
+    let (other, reading, shared, services) = (queue.clone(), plan.clone(), interrupt.clone(), cx.services.clone());
     let thread = cx.services.own_thread("source", move || {
-        match read(&reading, &other, &shared) {
+        match read(&reading, &other, &shared, &services) {
             Ok(()) => other.end(),
             Err(error) => other.fail(error),
         }
@@ -76,19 +77,29 @@ impl Drop for DatabaseFetch {
 }
 
 /// Reads everything; on the source's own thread.
-fn read(plan: &Plan, queue: &Handover<Morsel>, interrupt: &Interrupt) -> Result<()> {
+fn read(plan: &Plan, queue: &Handover<Morsel>, interrupt: &Interrupt, services: &Services) -> Result<()> {
     let Some(database) = &plan.database else {
         return Err(Error::internal("a source that was not bound to a server is run"));
     };
     let told = |error: DbError| plan.failure(error);
+    let interrupted_by = |canceller| *interrupt.lock().unwrap_or_else(PoisonError::into_inner) = canceller;
+    // Others of this flow may need the session before these rows have got anywhere.
+    let ahead = database.is_shared();
     let mut session = database.lease().map_err(|e| plan.not_acquired(e))?;
-    *interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.canceller());
+    interrupted_by(Some(session.canceller()));
     let sql = match &plan.query {
         Query::Table(name) => session.dialect().select_all(name),
         Query::Statement(text) => session.dialect().translate(text).into_owned(),
     };
     let mut cursor = session.query(&sql, &plan.params, &plan.options).map_err(told)?;
     let columns = Arc::new(deliver(plan, &mut *cursor)?);
+    if ahead {
+        let read = Ahead::read(&mut *cursor, services, told)?;
+        drop(cursor);
+        interrupted_by(None);
+        drop(session);
+        return read.each(|rows| queue.send(Box::new(Fetched { block: Box::new(rows), columns: columns.clone() })));
+    }
     while let Some(block) = cursor.next_block().map_err(told)? {
         queue.send(Box::new(Fetched { block, columns: columns.clone() }))?;
     }

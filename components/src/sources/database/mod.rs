@@ -10,7 +10,11 @@
 //! rows (`fetch`); the lanes decode them and convert each column to the type that the package declares (`decode`).
 //! Columns are found by the names of their external columns; those of the database that no output column takes are not
 //! fetched, and when a server may be asked, the external columns are compared with what is there (`metadata`).
+//!
+//! In a transaction, whose one session the destinations of the flow work on as well, everything is read before the first
+//! row goes on (`ahead`): the original fails there, unless the server takes several statements at a time (MARS).
 
+mod ahead;
 mod decode;
 mod fetch;
 mod kinds;

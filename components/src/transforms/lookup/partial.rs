@@ -10,7 +10,7 @@
 //! match have a part of it (NoMatchCachePercentage), and are not kept without.
 
 use super::run::Plan;
-use crate::db::{Canceller, Lease, Param, StatementOptions};
+use crate::db::{Canceller, Database, Lease, Param, StatementOptions};
 use crate::shared::reference::NONE;
 use crate::shared::reference::query::ReferenceQuery;
 use arrow::array::{ArrayRef, UInt32Array, new_null_array};
@@ -265,11 +265,24 @@ impl Asker {
         interrupt: &Interrupt,
         counts: &Mutex<Counts>,
     ) -> Result<()> {
-        let mut session = self.ask.reference.lease()?;
-        *interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.canceller());
-        let sql = session.dialect().translate(&self.ask.command).into_owned();
+        let interrupted_by = |canceller| *interrupt.lock().unwrap_or_else(PoisonError::into_inner) = canceller;
+        // In a transaction, whose session others need as well, it is taken for each batch.
+        let shared = self.ask.reference.database.as_ref().is_some_and(Database::is_shared);
+        let mut held: Option<Lease> = None;
         while let Some(batch) = inbox.receive()? {
+            let mut session = match held.take() {
+                Some(session) => session,
+                None => self.ask.reference.lease()?,
+            };
+            interrupted_by(Some(session.canceller()));
+            let sql = session.dialect().translate(&self.ask.command).into_owned();
             let looked = self.look(&mut session, &sql, batch)?;
+            if shared {
+                interrupted_by(None);
+                drop(session);
+            } else {
+                held = Some(session);
+            }
             *counts.lock().unwrap_or_else(PoisonError::into_inner) = self.counts;
             outbox.send(looked)?;
         }

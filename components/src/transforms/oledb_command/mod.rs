@@ -268,9 +268,9 @@ impl Stage for Command {
         };
         let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
         let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
-        let sql = pen.session().dialect().translate(&plan.sql).into_owned();
+        let dialect = *pen.session().map_err(not_acquired)?.dialect();
+        let sql = dialect.translate(&plan.sql).into_owned();
         for param in &plan.params {
-            let dialect = *pen.session().dialect();
             let refused = dialect.gives_outputs(param.direction, Some(&param.external));
             refused.map_err(|e| e.into_error(codes::DTS_E_OLEDBERROR))?;
         }
