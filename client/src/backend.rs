@@ -2,7 +2,7 @@
 
 use crate::counts::RowCounts;
 use crate::error::{Error, Result};
-use crate::event::Listener;
+use crate::event::{Event, EventKind, Listener, Message, Source};
 use crate::execution::{MemoryUse, Outcome, RunResult, Variable};
 use crate::listen::Forward;
 use crate::package::{OpenOptions, PackageInfo};
@@ -28,7 +28,7 @@ use dtsx_loader::{Fault, LoadError};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The canonical kind of the destination whose rows a client reads.
 const DATA_READER: &str = "Microsoft.DataReaderDestinationAdapter";
@@ -346,6 +346,8 @@ pub(crate) fn save(loaded: &Loaded, path: &Path, format_version: Option<u32>) ->
 /// Ready to run.
 pub(crate) struct Prepared {
     plan: Arc<PackagePlan>,
+    /// What was said of configurations as they were applied.
+    warnings: Vec<Message>,
     request: RunRequest,
     counts: RowCounts,
 }
@@ -361,6 +363,13 @@ pub(crate) fn prepare(
     if !compiled.is_runnable() {
         return Err(refusal(loaded, settings, compiled.diagnostics));
     }
+    let warnings = compiled.diagnostics.iter().filter(|d| d.object.starts_with(r"\Package.Configurations"));
+    let warnings = warnings.map(|d| Message {
+        code: d.code.unwrap_or(codes::DTS_W_FAILEDCONFIGLOAD),
+        sub_component: String::new(),
+        text: d.message.clone(),
+    });
+    let warnings = warnings.collect();
     let plan = compiled.plan;
     for tap in &settings.taps {
         check_tap(&plan, tap)?;
@@ -380,7 +389,7 @@ pub(crate) fn prepare(
     install_estate(loaded, settings, &services)?;
     let counts = RowCounts::default();
     let request = request(&plan, services, &settings.taps, &counts);
-    Ok(Prepared { plan, request, counts })
+    Ok(Prepared { plan, warnings, request, counts })
 }
 
 /// Why a package with errors does not run: because of what was set about it, if it compiles without; else because of
@@ -434,6 +443,16 @@ impl Prepared {
         listener: Arc<dyn Listener>,
         work: impl FnOnce(&Arc<PackagePlan>, &RunRequest) -> diag::Result<control::Outcome>,
     ) -> Result<Outcome> {
+        let root = self.plan.executables.first();
+        let source = Source {
+            name: root.map(|root| root.name.clone()).unwrap_or_default(),
+            path: root.map(|root| root.path.clone()).unwrap_or_default(),
+            id: root.map(|root| root.id.clone()).unwrap_or_default(),
+        };
+        for warning in std::mem::take(&mut self.warnings) {
+            let kind = EventKind::Warning(warning);
+            listener.event(&Event { time: SystemTime::now(), source: source.clone(), kind });
+        }
         self.request.listeners.push(Arc::new(Forward { listener, counts: self.counts.clone() }));
         let outcome = work(&self.plan, &self.request)?;
         Ok(Outcome {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
 mod bad_rows;
+mod configurations;
 mod drivers;
 mod killed;
 mod stage;

@@ -906,8 +906,10 @@ impl VariableAccess for TestVariables {
         Ok(())
     }
 
-    fn name_of_id(&self, _id: &str) -> Option<String> {
-        None
+    /// A variable's id is its name in braces.
+    fn name_of_id(&self, id: &str) -> Option<String> {
+        let name = id.strip_prefix('{')?.strip_suffix('}')?;
+        self.read(name).ok().map(|_| name.to_owned())
     }
 
     fn type_of(&self, name: &str) -> Option<VariableType> {
