@@ -5,6 +5,7 @@ use dtsx_engine::diag::{Error, Owner, codes};
 use dtsx_engine::expr::{Clock, Environment, EvalContext, Reference, functions};
 use dtsx_engine::types::scalar::array_of;
 use dtsx_engine::types::{DataType, Value};
+use std::sync::LazyLock;
 
 /// Columns of every kind that an expression can name, `c0` … .
 pub const COLUMNS: [DataType; 16] = [
@@ -116,11 +117,30 @@ fn value(of: &DataType, bytes: &mut Bytes<'_>) -> Value {
     }
 }
 
+/// The most rows of a run.
+pub const MOST_ROWS: usize = 5;
+
+/// By column: whether the text names it.
+fn named(expression: &str) -> [bool; COLUMNS.len()] {
+    let mut named = [false; COLUMNS.len()];
+    for part in expression.split('c').skip(1) {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        if let Some(named) = part[..digits].parse().ok().and_then(|slot: usize| named.get_mut(slot)) {
+            *named = true;
+        }
+    }
+    named
+}
+
 /// Rows for all columns; NULLs for those that the expression does not name.
 pub fn rows(bytes: &mut Bytes<'_>, rows: usize, expression: &str) -> Vec<ArrayRef> {
+    // A run should cost what the evaluator costs: NULLs are made once.
+    static NULLS: LazyLock<Vec<ArrayRef>> =
+        LazyLock::new(|| COLUMNS.iter().map(|of| arrow::array::new_null_array(&of.arrow(), MOST_ROWS)).collect());
+    let named = named(expression);
     let column = |(slot, of): (usize, &DataType)| {
-        if !expression.contains(&format!("c{slot}")) {
-            return arrow::array::new_null_array(&of.arrow(), rows);
+        if !named[slot] {
+            return NULLS[slot].slice(0, rows);
         }
         let parts: Vec<ArrayRef> = (0..rows).map(|_| array_of(&value(of, bytes), of, 1).expect("a value")).collect();
         let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
@@ -224,8 +244,8 @@ pub fn expression(bytes: &mut Bytes<'_>, depth: usize, out: &mut String) {
                         out.push_str(&format!("\"{}\"", parts[bytes.byte() as usize % parts.len()]));
                     }
                     ("NULL", _) => out.push_str("DT_I4"),
-                    // A count that does not fill the memory.
-                    ("REPLICATE", 1) => out.push_str("c2"),
+                    // A count that does not fill the memory, also where the text is itself a replicated one.
+                    ("REPLICATE", 1) => out.push_str("c2 % 9"),
                     _ => expression(bytes, depth - 1, out),
                 }
             }

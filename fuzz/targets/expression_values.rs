@@ -5,7 +5,7 @@
 use arrow::array::{Array, ArrayRef};
 use dtsx_engine::expr::{Program, compile};
 use dtsx_engine::types::scalar::value_at;
-use dtsx_fuzz::{Bytes, Columns, context, expression, rows};
+use dtsx_fuzz::{Bytes, Columns, MOST_ROWS, context, expression, rows};
 use libfuzzer_sys::fuzz_target;
 
 fn results(program: &Program, columns: &[ArrayRef], rows: usize) -> Vec<Result<String, u32>> {
@@ -24,7 +24,7 @@ fn results(program: &Program, columns: &[ArrayRef], rows: usize) -> Vec<Result<S
 
 fuzz_target!(|data: &[u8]| {
     let mut bytes = Bytes(data);
-    let n_rows = 1 + bytes.byte() as usize % 5;
+    let n_rows = 1 + bytes.byte() as usize % MOST_ROWS;
     let mut text = String::new();
     expression(&mut bytes, 4, &mut text);
     let program = match compile(&text, &Columns) {

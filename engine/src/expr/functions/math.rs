@@ -253,7 +253,7 @@ fn round(call: &Call<'_>) -> Result<Computed> {
             let mut faults = Faults::new();
             let mut rounded = Vec::with_capacity(call.rows);
             for row in 0..call.rows {
-                let dropped = (scale - digits.get(row)).clamp(0, scale) as usize;
+                let dropped = scale.saturating_sub(digits.get(row)).clamp(0, scale) as usize;
                 let (value, lost) = keep(round_decimal(values.get(row), POW10[dropped]), t);
                 rounded.push(value);
                 if lost && call.is_valid(row) {

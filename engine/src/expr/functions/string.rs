@@ -37,7 +37,7 @@ pub(super) const SUBSTRING: FunctionDef = FunctionDef {
         // As the designer stores it: a constant length, whatever the text's; else what remains from a constant start.
         let len = match (args.nodes[1].constant_integer(), args.nodes[2].constant_integer()) {
             (_, Some(n)) => length(n),
-            (Some(start), None) => length(i64::from(len) - start + 1),
+            (Some(start), None) => length(i64::from(len).saturating_sub(start).saturating_add(1)),
             (None, None) => len,
         };
         Ok(DataType::WStr { len })

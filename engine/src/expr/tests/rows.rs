@@ -284,3 +284,34 @@ fn deep_expressions_are_refused_and_not_run_over() {
         }
     }
 }
+
+#[test]
+fn counts_at_the_ends_of_their_type_are_values_or_faults() {
+    let n: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, i64::MIN + 1, -1, i64::MAX]));
+    let text: ArrayRef = Arc::new(StringViewArray::from(vec!["a text"; 4]));
+    let price: ArrayRef =
+        Arc::new(Decimal128Array::from(vec![12_345; 4]).with_precision_and_scale(12, 3).expect("three digits"));
+    let day: ArrayRef = Arc::new(Date32Array::from(vec![19_000; 4]));
+    let names = names(vec![
+        ("n", DataType::I8, n),
+        ("t", W, text),
+        ("p", DataType::Numeric { precision: 12, scale: 3 }, price),
+        ("d", DataType::DbDate, day),
+    ]);
+    for (expression, faults) in [
+        ("ROUND(p,n)", vec![0, 1, 2]),
+        ("ROUND((DT_R8)p,n)", vec![0, 1, 2]),
+        ("SUBSTRING(t,n,n)", vec![0, 1, 2]),
+        ("SUBSTRING(t,2,n)", vec![0, 1, 2]),
+        ("SUBSTRING(t,-9223372036854775807L-1,n)", vec![0, 1, 2, 3]),
+        ("LEFT(t,n)", vec![0, 1, 2]),
+        ("RIGHT(t,n)", vec![0, 1, 2]),
+        ("TOKEN(t,\" \",n)", vec![]),
+        ("FINDSTRING(t,\"e\",n)", vec![0, 1, 2]),
+        ("DATEADD(\"yy\",n,d)", vec![0, 1, 3]),
+        ("DATEADD(\"ms\",n,d)", vec![0, 1, 3]),
+    ] {
+        let (_, found) = eval(expression, &names);
+        assert_eq!(found.iter().map(|f| f.row).collect::<Vec<_>>(), faults, "{expression}");
+    }
+}
