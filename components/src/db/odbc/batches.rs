@@ -16,14 +16,14 @@ use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
 use crate::db::session::{LoadColumn, LoadOptions, Loader, RowFailure, Session, StatementOptions};
 use crate::db::table_name::TableName;
-use dtsx_engine::types::DataType;
+use dtsx_engine::types::{DataType, Value};
 use odbc_sys::ParamType;
 
 /// How many rows an INSERT has at most: SQL Server allows no more.
 const MOST_ROWS: usize = 1000;
 /// How many rows an array has at most.
 const LONGEST_ARRAY: usize = 8192;
-/// Bytes of an array's buffers, about: what the driver makes of them has to fit into a packet (16 MB for MariaDB).
+/// Bytes of an array's buffers, about.
 const ARRAY_BYTES: usize = 4 << 20;
 /// Pieces of so many rows are run one by one.
 const FEW: usize = 8;
@@ -78,14 +78,14 @@ impl<'b> Batch<'b> {
     }
 
     /// How many rows from `at` make an array of a good size, and how long their values are.
-    fn array(&self, text: Text, at: usize, to: usize) -> (usize, Vec<usize>) {
+    fn array(&self, text: Text, most_bytes: usize, at: usize, to: usize) -> (usize, Vec<usize>) {
         let mut count = (to - at).min(LONGEST_ARRAY);
         loop {
             let lengths = self.lengths(text, at, at + count);
             let width =
                 |(data_type, longest): (&DataType, &usize)| types::parameter(*data_type, *longest, text).0.width;
             let bytes: usize = self.types.iter().zip(&lengths).map(width).sum::<usize>() + 8 * self.types.len();
-            let fits = (ARRAY_BYTES / bytes.max(1)).max(1);
+            let fits = (most_bytes / bytes.max(1)).max(1);
             if count <= fits {
                 return (count, lengths);
             }
@@ -156,7 +156,8 @@ fn piece(
             from += 1;
             continue;
         }
-        let (count, lengths) = batch.array(session.habits.text, from, to);
+        let most_bytes = session.array_bytes();
+        let (count, lengths) = batch.array(session.habits.text, most_bytes, from, to);
         if count > 1
             && let Came::Undone(failed) = array(session, batch, &lengths, (from, from + count))?
         {
@@ -392,6 +393,35 @@ impl<'s> OdbcLoader<'s> {
 }
 
 impl OdbcSession {
+    /// How many bytes the buffers of an array may have. What MariaDB's driver makes of them, about as much, has to fit into
+    /// a packet: a longer one ends the connection.
+    fn array_bytes(&mut self) -> usize {
+        if self.dialect.family != Family::MySql {
+            return ARRAY_BYTES;
+        }
+        if let Some(known) = self.array_bytes {
+            return known;
+        }
+        let packet = self.number("SELECT CAST(@@max_allowed_packet AS SIGNED)").ok().flatten();
+        let bytes = packet.and_then(|n| usize::try_from(n).ok()).map_or(ARRAY_BYTES, |n| ARRAY_BYTES.min(n / 4 * 3));
+        *self.array_bytes.insert(bytes)
+    }
+
+    /// The number that a query gives, if it gives one.
+    fn number(&mut self, sql: &str) -> Outcome<Option<i64>> {
+        let mut cursor = self.query(sql, &[], &StatementOptions::default())?;
+        let rows = cursor.next()?;
+        let data_type = cursor.columns().first().map_or(DataType::I8, |c| c.data_type);
+        let value = rows
+            .filter(|rows| rows.len > 0)
+            .and_then(|rows| dtsx_engine::types::scalar::value_at(rows.columns.first()?.as_ref(), &data_type, 0).ok());
+        Ok(match value {
+            Some(Value::I8(n)) => Some(n),
+            Some(Value::I4(n)) => Some(n.into()),
+            _ => None,
+        })
+    }
+
     /// Whether a statement that fails leaves nothing in a table. Those of MySQL's engines without transactions keep the
     /// rows before the one that failed, and no savepoint takes them away: their rows have to come one by one.
     fn undoes(&mut self, table: &TableName) -> Outcome<bool> {
@@ -411,14 +441,7 @@ impl OdbcSession {
              WHERE e.TRANSACTIONS = 'YES' AND t.TABLE_SCHEMA = {schema} AND t.TABLE_NAME = {}",
             text(table.table())
         );
-        let mut cursor = self.query(&sql, &[], &StatementOptions::default())?;
-        let rows = cursor.next()?;
-        drop(cursor);
-        let counted = rows.as_ref().and_then(|rows| rows.columns.first()).map(|column| {
-            let count = dtsx_engine::types::scalar::value_at(column.as_ref(), &DataType::I8, 0);
-            matches!(count, Ok(dtsx_engine::types::Value::I8(n)) if n > 0)
-        });
-        let undoes = counted.unwrap_or(false);
+        let undoes = self.number(&sql)?.is_some_and(|tables| tables > 0);
         self.engine = Some((name, undoes));
         Ok(undoes)
     }

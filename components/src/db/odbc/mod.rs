@@ -69,6 +69,7 @@ impl Driver for OdbcDriver {
             connection,
             habits,
             engine: None,
+            array_bytes: None,
             working: Working::default(),
             dialect,
             in_transaction: false,
@@ -103,6 +104,8 @@ struct OdbcSession {
     habits: Habits,
     /// The table that was last asked for its engine (MySQL), and whether that undoes statements that fail.
     engine: Option<(String, bool)>,
+    /// Bytes that an array of parameters may have, once somebody asked (MySQL).
+    array_bytes: Option<usize>,
     in_transaction: bool,
     /// A statement of the package began a transaction.
     begun: bool,
