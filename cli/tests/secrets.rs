@@ -5,14 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
-mod common;
-
-use common::{Ran, ran};
 use dtsx_loader::model::{ConnectionManager, Disposition, Package, Parameter, Variable, property_expression};
 use dtsx_tests::designer::{Class, Flow, configuration, database, execute_sql, file, log};
 use dtsx_tests::servers;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 
 /// What every planted password holds.
 const CORE: &str = "Pl4ntedS3cret";
@@ -186,6 +184,8 @@ fn plots() -> Vec<Plot> {
             ..Plot::new("password set", format!("Driver=PostgreSQL Unicode;Server={nowhere};Uid=me"), "")
         },
     ];
+    // Drivers cannot be told of a brace and a semicolon in one value, which is refused; each alone is fine.
+    let braced = format!("{CORE};o'd\"=x");
     if let Some(server) = servers::postgres() {
         let here = format!("Server=127.0.0.1;Port={};Pwd={{{braced}}}", server.port);
         plots.extend([
@@ -238,6 +238,10 @@ fn plots() -> Vec<Plot> {
     plots
 }
 
+fn ran(binary: &str, arguments: &[&str]) -> Output {
+    Command::new(binary).args(arguments).output().unwrap()
+}
+
 /// No file below a folder holds the core, but those that the test wrote itself.
 fn search_files(folder: &Path, name: &str, problems: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -275,7 +279,7 @@ fn nothing_that_is_written_holds_a_password() {
             &["connections", "--test"],
             &["connections", "--test", "--format", "json"],
         ];
-        let mut all: Vec<(String, Ran)> = Vec::new();
+        let mut all: Vec<(String, Output)> = Vec::new();
         for command in commands {
             let mut arguments = vec![command[0], path];
             arguments.extend(&command[1..]);
@@ -286,15 +290,17 @@ fn nothing_that_is_written_holds_a_password() {
             all.push(("dtexec".into(), ran(dtexec, &["/F", path, "/Rep", "V"])));
         }
         for (command, ran) in &all {
-            for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+            for (stream, bytes) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+                let text = String::from_utf8_lossy(bytes);
                 for line in text.lines().filter(|line| line.contains(CORE)) {
                     problems.push(format!("{}: {command}: {stream}: {line}", plot.name));
                 }
             }
         }
         let (_, first) = &all[0];
-        assert_eq!(first.code == 0, plot.name == "good", "{}: {}\n{}", plot.name, first.stdout, first.stderr);
-        assert!(first.stderr.contains(plot.says), "{}: nothing says {}\n{}", plot.name, plot.says, first.stderr);
+        let said = String::from_utf8_lossy(&first.stderr);
+        assert_eq!(first.status.success(), plot.name == "good", "{}: {said}", plot.name);
+        assert!(said.contains(plot.says), "{}: nothing says {}\n{said}", plot.name, plot.says);
         search_files(folder.path(), plot.name, &mut problems);
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
