@@ -9,6 +9,7 @@
 //! | `[dbo].[T].[c]` elsewhere | the same for the table, then the column |
 //! | `N'text'` | `'text'` |
 //! | `EXEC [dbo].[p] ?, ? OUTPUT` | `CALL p(?, ?)`, where that is the word for it (MySQL, PostgreSQL) |
+//! | `TRUNCATE TABLE t` | `DELETE FROM t` in SQLite, which has no such statement |
 //!
 //! String literals, comments and quoted names are left alone. `[` is a subscript, not a quote, where it directly follows a
 //! name, a closing bracket or a closing parenthesis, as in `a[1]`, and where it holds no name, as in `array [1, 2]`.
@@ -153,6 +154,14 @@ impl Writer<'_> {
                     let keyword =
                         (parts.len() == 1 && token.kind == Kind::Word).then(|| token.text.to_ascii_lowercase());
                     match keyword.as_deref() {
+                        Some("truncate")
+                            if self.dialect.family == Family::Sqlite && self.table_follows(end).is_some() =>
+                        {
+                            self.out.push_str("DELETE FROM");
+                            (expects, listing) = (true, false);
+                            at = self.table_follows(end).unwrap_or(end);
+                            continue;
+                        }
                         Some(word) if BEFORE_TABLES.contains(&word) => {
                             self.out.push_str(token.text);
                             (expects, listing) = (true, word == "from");
@@ -203,6 +212,13 @@ impl Writer<'_> {
                 _ => return end,
             }
         }
+    }
+
+    /// Where the word TABLE ends, if that is what follows.
+    fn table_follows(&self, at: usize) -> Option<usize> {
+        let next = self.skip_space(at);
+        let token = self.tokens.get(next).filter(|t| t.kind == Kind::Word)?;
+        token.text.eq_ignore_ascii_case("table").then_some(next + 1)
     }
 
     fn skip_space(&self, mut at: usize) -> usize {
@@ -303,6 +319,8 @@ mod tests {
                 ),
                 ("select * from a.t join b.u on t.x=u.x", "select * from t join u on t.x=u.x"),
                 ("select * from db..t", "select * from t"),
+                ("TRUNCATE TABLE [dbo].[Stage]; truncate\ttable x", "DELETE FROM \"Stage\"; DELETE FROM x"),
+                ("select truncate from t", "select truncate from t"),
                 ("select 1", "select 1"),
                 ("[unclosed", "[unclosed"),
             ],

@@ -19,4 +19,4 @@ pub(crate) mod text;
 mod values;
 pub(crate) mod xpath;
 
-pub(crate) use values::{castable, shown, variable_text};
+pub(crate) use values::{castable, fits, shown, variable_text};

@@ -14,6 +14,18 @@ pub(crate) fn shown(array: &ArrayRef, row: u32) -> Option<String> {
     arrow::util::display::array_value_to_string(array, row).ok()
 }
 
+/// Whether values of an input column stand in an output column as they are: the same type, or text or bytes of the same
+/// kind in a column at least as long. Text is Unicode in batches, so code pages do not matter.
+pub(crate) fn fits(input: &DataType, output: &DataType) -> bool {
+    match (input, output) {
+        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
+        | (DataType::WStr { len }, DataType::WStr { len: room })
+        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
+        (DataType::Text { .. }, DataType::Text { .. }) => true,
+        _ => input == output,
+    }
+}
+
 /// The type by whose rules values are cast: texts and bytes of any length cast as those of a length do, which say what
 /// they mean and not only how long they are.
 pub(crate) fn castable(data_type: DataType) -> DataType {

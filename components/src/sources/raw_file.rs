@@ -8,6 +8,7 @@
 //! A batch of the file is a morsel: it is read as bytes, and becomes arrays on any lane. Columns that nobody reads are
 //! not looked at. Files that SQL Server wrote are read as far as their layout is known.
 
+use crate::shared::fits;
 use crate::shared::raw_file::foreign::{self, Header};
 use crate::shared::raw_file::stream::{CONTINUATION, Message, Reader};
 use crate::shared::raw_file::{self, FileName, RawColumn, damaged};
@@ -109,16 +110,6 @@ impl Plan {
             Ok(place)
         };
         self.columns.iter().map(place).collect()
-    }
-}
-
-/// Whether values of a file's column are values of an output column as they are.
-fn fits(actual: &DataType, wanted: &DataType) -> bool {
-    match (actual, wanted) {
-        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
-        | (DataType::WStr { len }, DataType::WStr { len: room })
-        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
-        _ => actual == wanted,
     }
 }
 

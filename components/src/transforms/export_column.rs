@@ -15,13 +15,13 @@
 //! Rows are written in their order. A file that cannot be written meets the dispositions of the path's column.
 
 use super::file_column::{Reference, path_sources, reference};
-use super::one_input;
+use super::{one_input, report_input_column};
 use crate::shared::stream::{Emitted, Stream, Streaming};
 use arrow::array::{Array, ArrayRef, AsArray};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::CodePage;
 use std::borrow::Cow;
@@ -54,7 +54,7 @@ impl ComponentKind for ExportColumn {
                     let code = codes::DTS_E_EXTRACTORCOLUMNALREADYREFERENCED;
                     let first = exports.iter().find(|e| e.data_place == data).map_or("", |e| e.site.object.as_str());
                     let message = code.message(&[&export.site.object, &columns[data].lineage.0, &first]);
-                    report(spec, cx, &columns[place], code, message);
+                    report_input_column(spec, cx, &columns[place], code, message);
                 }
                 referenced[data] = true;
                 exports.push(export);
@@ -65,7 +65,7 @@ impl ComponentKind for ExportColumn {
             if !is_path && !referenced[place] && !cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
                 let code = codes::DTS_E_EXTRACTORUNREFERENCED;
                 let object = FaultSite::input_column(spec, 0, place).object;
-                report(spec, cx, column, code, code.message(&[&object]));
+                report_input_column(spec, cx, column, code, code.message(&[&object]));
             }
         }
         let errors = ErrorOutput::bind(spec, cx, exports.iter().map(|e| &e.site));
@@ -106,14 +106,14 @@ fn export(spec: &ComponentSpec, cx: &mut BindCx<'_>, place: usize, id: &str) -> 
     let by_id = columns.iter().position(|c| c.id == id);
     let Some(data_place) = by_id.or_else(|| columns.iter().position(|c| Some(c.lineage) == lineage)) else {
         let code = codes::DTS_E_EXTRACTORREFERENCEDCOLUMNNOTFOUND;
-        report(spec, cx, column, code, code.message(&[&site.object, &id]));
+        report_input_column(spec, cx, column, code, code.message(&[&site.object, &id]));
         return None;
     };
     // A lineage that the path does not bring is reported for every component alike.
     let (path, data) = (cx.inputs[0].slot(column.lineage)?, cx.inputs[0].slot(columns[data_place].lineage)?);
     if !cx.inputs[0].column(path).data_type.is_string() {
         let code = codes::DTS_E_EXTRACTORFILENAMECOLUMNNOTSTRING;
-        report(spec, cx, column, code, code.message(&[&site.object]));
+        report_input_column(spec, cx, column, code, code.message(&[&site.object]));
         return None;
     }
     let form = match cx.inputs[0].column(data).data_type {
@@ -128,7 +128,7 @@ fn export(spec: &ComponentSpec, cx: &mut BindCx<'_>, place: usize, id: &str) -> 
         },
         _ => {
             let code = codes::DTS_E_EXTRACTORDATACOLUMNNOTBLOB;
-            report(spec, cx, column, code, code.message(&[&site.object, &columns[data_place].name]));
+            report_input_column(spec, cx, column, code, code.message(&[&site.object, &columns[data_place].name]));
             return None;
         }
     };
@@ -137,17 +137,12 @@ fn export(spec: &ComponentSpec, cx: &mut BindCx<'_>, place: usize, id: &str) -> 
     if append && truncate {
         let code = codes::DTS_E_EXTRACTORCANTAPPENDTRUNCATE;
         let message = format!("{} AllowAppend and ForceTruncate are both set on {}.", code.message(&[]), site.object);
-        report(spec, cx, column, code, message);
+        report_input_column(spec, cx, column, code, message);
         return None;
     }
     // Only Unicode text has a mark.
     let bom = flag("WriteBOM") && matches!(form, Form::Unicode);
     Some((data_place, Export { path, data, data_place, form, append, truncate, bom, site }))
-}
-
-fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, code: Code, message: String) {
-    let problem = Diagnostic::error(code, &spec.path, message);
-    cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
 }
 
 struct Plan {

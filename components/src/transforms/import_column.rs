@@ -9,15 +9,13 @@
 //! cannot be read, or is not as ExpectBOM says, meets the dispositions of the path's column; ignored, the value is NULL.
 
 use super::file_column::{Reference, path_sources, reference};
-use super::{one_input, one_output};
+use super::{one_input, one_output, report_input_column};
 use crate::shared::stream::{Emitted, Stream, Streaming};
 use arrow::array::{ArrayRef, BinaryViewBuilder, StringViewBuilder};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, InputColumnSpec, Layout, OpenCx, RowRule, Slot,
-};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::CodePage;
 use std::path::Path;
@@ -102,7 +100,7 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     let target = lineage.and_then(|l| spec.outputs[output].columns.iter().position(|c| c.lineage == l));
     let Some(target) = target else {
         let code = codes::DTS_E_INSERTERREFERENCEDCOLUMNNOTFOUND;
-        report(spec, cx, column_spec, code, code.message(&[&site.object, &text]));
+        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &text]));
         return None;
     };
     // A lineage that the path does not bring is reported for every component alike.
@@ -110,13 +108,13 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     let data = &spec.outputs[output].columns[target];
     if !cx.inputs[0].column(path).data_type.is_string() {
         let code = codes::DTS_E_INSERTERINVALIDCOLUMNDATATYPE;
-        report(spec, cx, column_spec, code, code.message(&[&site.object]));
+        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object]));
         return None;
     }
     let expect_bom = column_spec.properties.bool("ExpectBOM").unwrap_or(false);
     if expect_bom && data.data_type != DataType::NText {
         let code = codes::DTS_E_INSERTEREXPECTBOMINVALIDTYPE;
-        report(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
+        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
         return None;
     }
     let form = match data.data_type {
@@ -131,7 +129,7 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
         },
         _ => {
             let code = codes::DTS_E_INSERTERDATACOLUMNNOTBLOB;
-            report(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
+            report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
             return None;
         }
     };
@@ -139,11 +137,6 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
         site.dispositions = data.dispositions;
     }
     Some(Import { path, target, form, site })
-}
-
-fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, code: Code, message: String) {
-    let problem = Diagnostic::error(code, &spec.path, message);
-    cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
 }
 
 struct Plan {

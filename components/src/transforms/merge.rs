@@ -1,6 +1,6 @@
 //! Merge: the rows of two sorted inputs in one sorted output. Of equal rows, those of the first input come first.
 
-use super::one_output;
+use super::{fits, one_output};
 use crate::shared::sort_keys::KeyColumn;
 use crate::shared::sorted_inputs::{At, Head, Rows, Sides, SortedInlet, check_pair, share_an_ancestor, sorted_input};
 use arrow::array::{Array, ArrayRef, new_null_array};
@@ -92,17 +92,6 @@ fn mapping(spec: &ComponentSpec, cx: &mut BindCx<'_>, input: usize, output: usiz
         cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
     }
     mapping
-}
-
-/// Whether values stand in the output as they are: of its type, and no longer.
-fn fits(input: &DataType, output: &DataType) -> bool {
-    match (input, output) {
-        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
-        | (DataType::WStr { len }, DataType::WStr { len: room })
-        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
-        (DataType::Text { .. }, DataType::Text { .. }) => true,
-        _ => input == output,
-    }
 }
 
 struct Plan {

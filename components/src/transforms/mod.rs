@@ -31,12 +31,11 @@ pub mod terms;
 pub mod union_all;
 pub mod unpivot;
 
-pub(crate) use crate::shared::shown;
+pub(crate) use crate::shared::{fits, shown};
 
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec, InputColumnSpec, OutputColumnSpec};
-use dtsx_engine::types::DataType;
 
 /// Reports DTS_E_INCORRECTEXACTNUMBEROFINPUTS unless there is exactly one input.
 pub(crate) fn one_input(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<()> {
@@ -81,18 +80,6 @@ pub(crate) fn report_output_column(
 ) {
     let diagnostic = Diagnostic::error(code, &spec.path, message);
     cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
-}
-
-/// Whether values of an input column stand in an output column as they are: the same type, or text or bytes of the same
-/// kind in a column at least as long. Text is Unicode in batches, so code pages do not matter.
-pub(crate) fn fits(input: &DataType, output: &DataType) -> bool {
-    match (input, output) {
-        (DataType::Str { len, .. }, DataType::Str { len: room, .. })
-        | (DataType::WStr { len }, DataType::WStr { len: room })
-        | (DataType::Bytes { len }, DataType::Bytes { len: room }) => len <= room,
-        (DataType::Text { .. }, DataType::Text { .. }) => true,
-        _ => input == output,
-    }
 }
 
 /// A batch worth computing on: one of which few rows are selected is gathered first.

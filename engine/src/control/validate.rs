@@ -45,27 +45,9 @@ pub(super) fn idle_handler(frame: &Arc<Frame>, index: usize) -> Arc<Frame> {
         ExecutableKind::EventHandler { event } => event.as_str(),
         _ => "",
     };
-    let kind = event_kind(event);
+    let kind = EventKind::named(event);
     let handling = Handling::new(kind, Arc::new(EventBody::Lifecycle(0)), frame.source().clone(), String::new());
     frame.handler(index, handling)
-}
-
-fn event_kind(name: &str) -> EventKind {
-    use EventKind::*;
-    let known = [
-        OnPreValidate,
-        OnPostValidate,
-        OnPreExecute,
-        OnPostExecute,
-        OnError,
-        OnWarning,
-        OnInformation,
-        OnProgress,
-        OnQueryCancel,
-        OnTaskFailed,
-        OnVariableValueChanged,
-    ];
-    known.into_iter().find(|k| k.name().eq_ignore_ascii_case(name)).unwrap_or_else(|| Custom(name.into()))
 }
 
 /// Everything wrong with an executable and what it contains, without events: an offline check.

@@ -80,6 +80,27 @@ impl EventKind {
         }
     }
 
+    /// The event of a name, in any letters.
+    pub fn named(name: &str) -> EventKind {
+        use EventKind::*;
+        let known = [
+            PackageStart,
+            PackageEnd,
+            OnPreValidate,
+            OnPostValidate,
+            OnPreExecute,
+            OnPostExecute,
+            OnError,
+            OnWarning,
+            OnInformation,
+            OnProgress,
+            OnQueryCancel,
+            OnTaskFailed,
+            OnVariableValueChanged,
+        ];
+        known.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name)).unwrap_or_else(|| Custom(name.into()))
+    }
+
     /// The event of a message.
     pub fn of(severity: Severity) -> EventKind {
         match severity {

@@ -134,6 +134,11 @@ pub struct PropertyDef {
     pub doc: &'static str,
 }
 
+/// A row of a kind's table.
+pub const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
+    PropertyDef { name, ty, default, doc }
+}
+
 /// The types of properties.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -27,7 +27,7 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot};
 use dtsx_engine::memory::SpillWriter;
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 use dtsx_engine::types::convert::{CastOptions, FaultCodes, can_cast, cast_array};
 use dtsx_engine::types::{DataType, Value};
 use std::path::Path;
@@ -38,10 +38,6 @@ const MAX_TEXT: usize = 32_767;
 
 /// `Microsoft.ExcelDestination`.
 pub struct ExcelDestination;
-
-const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 const PROPERTIES: &[PropertyDef] = {
     use PropertyType::{Bool, Int, Text, VariableName};

@@ -12,7 +12,7 @@ use crate::shared::xpath;
 use dtsx_engine::control::plan::EnumeratorSpec;
 use dtsx_engine::control::{Enumerator, EnumeratorKind, Items, TaskBindCx, TaskCx};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 use dtsx_engine::types::Value;
 use dtsx_engine::variables::VariableAccess;
 
@@ -48,9 +48,6 @@ impl EnumeratorKind for NodeListEnumeratorKind {
 
     fn properties(&self) -> &'static [PropertyDef] {
         use PropertyType::{Int, Text};
-        const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-            PropertyDef { name, ty, default, doc }
-        }
         const TABLE: &[PropertyDef] = &[
             p("SourceType", Int, "0", "Of the document: FileConnection 0, Variable 1, DirectInput 2."),
             p("SourceDocument", Text, "", "A File connection manager, a variable, or the document."),

@@ -247,7 +247,7 @@ struct Builder<'g, 'a> {
     globals: &'g Globals<'a>,
     shape: Shape,
     /// Complex types that are being expanded.
-    open: Vec<roxmltree::NodeId>,
+    open: Vec<Xml<'a, 'a>>,
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -297,10 +297,10 @@ impl<'a> Builder<'_, 'a> {
         match content {
             None => self.text(node, table, self.globals.lexical(element)),
             Some(content) => {
-                if self.open.contains(&content.id()) {
+                if self.open.contains(&content) {
                     return Err(format!("the schema is recursive at \"{}\", which is not supported", path.join("/")));
                 }
-                self.open.push(content.id());
+                self.open.push(content);
                 self.content(content, node, table, path)?;
                 self.open.pop();
             }
@@ -355,10 +355,10 @@ impl<'a> Builder<'_, 'a> {
                 "extension" => {
                     let base = child.attribute("base").filter(|name| !is_builtin(child, name));
                     if let Some(base) = base.and_then(|name| self.globals.complex.find(child, name)) {
-                        if self.open.contains(&base.id()) {
+                        if self.open.contains(&base) {
                             return Err("the schema has a type that extends itself".into());
                         }
-                        self.open.push(base.id());
+                        self.open.push(base);
                         self.content(base, node, table, path)?;
                         self.open.pop();
                     }
@@ -371,10 +371,10 @@ impl<'a> Builder<'_, 'a> {
                 "group" => {
                     let named = child.attribute("ref").and_then(|name| self.globals.groups.find(child, name));
                     if let Some(group) = named {
-                        if self.open.contains(&group.id()) {
+                        if self.open.contains(&group) {
                             return Err("the schema has a group within itself".into());
                         }
-                        self.open.push(group.id());
+                        self.open.push(group);
                         self.content(group, node, table, path)?;
                         self.open.pop();
                     }
@@ -383,10 +383,10 @@ impl<'a> Builder<'_, 'a> {
                 "attributeGroup" => {
                     let named = child.attribute("ref").and_then(|name| self.globals.attribute_groups.find(child, name));
                     if let Some(group) = named {
-                        if self.open.contains(&group.id()) {
+                        if self.open.contains(&group) {
                             return Err("the schema has a group of attributes within itself".into());
                         }
-                        self.open.push(group.id());
+                        self.open.push(group);
                         self.content(group, node, table, path)?;
                         self.open.pop();
                     }

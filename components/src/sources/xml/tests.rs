@@ -109,6 +109,19 @@ fn names_of_two_namespaces() {
     assert_eq!(tables.join(" "), r#"r[] one["a"] two["b"] three["b"] four["c"]"#);
 }
 
+/// What stands at the same place in two schemas is not the same.
+#[test]
+fn schemas_of_one_shape_are_not_recursive() {
+    let within = |name: &str, inner: &str| {
+        schema(&format!(
+            "<xs:element name='{name}'><xs:complexType><xs:sequence>{inner}</xs:sequence></xs:complexType></xs:element>"
+        ))
+    };
+    let texts = [within("r", "<xs:element ref='s'/>"), within("s", "<xs:element name='x'/>")];
+    let shape = Shape::of(&texts, "r").unwrap();
+    assert_eq!(shape.tables[1].columns[0].0, "x");
+}
+
 #[test]
 fn what_restricts_a_type_has_its_attributes() {
     let body = "<xs:element name='r' type='narrow'/>

@@ -15,7 +15,7 @@ use crate::db::TableName;
 use dtsx_engine::control::plan::TaskSpec;
 use dtsx_engine::control::{Task, TaskBindCx, TaskKind};
 use dtsx_engine::diag::{Code, codes};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 use load::BulkInsert;
 
 /// `Microsoft.BulkInsertTask`.
@@ -32,9 +32,6 @@ impl TaskKind for BulkInsertTaskKind {
 
     fn properties(&self) -> &'static [PropertyDef] {
         use PropertyType::{Bool, Int, Text};
-        const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-            PropertyDef { name, ty, default, doc }
-        }
         const TABLE: &[PropertyDef] = &[
             p("SourceConnection", Text, "", "The File connection manager of the data file."),
             p("DestinationConnection", Text, "", "The connection manager of the database."),

@@ -17,7 +17,7 @@ use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::TaskSpec;
 use dtsx_engine::control::{Task, TaskBindCx, TaskKind};
 use dtsx_engine::diag::{Code, codes};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 use dtsx_engine::variables::{VariableAccess, VariableType};
 use parameters::Api;
 use run::ExecuteSqlTask;
@@ -87,9 +87,6 @@ impl TaskKind for ExecuteSqlTaskKind {
 
     fn properties(&self) -> &'static [PropertyDef] {
         use PropertyType::{Bool, Int, Text};
-        const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-            PropertyDef { name, ty, default, doc }
-        }
         const TABLE: &[PropertyDef] = &[
             p("Connection", Text, "", "The connection manager of the database."),
             p(

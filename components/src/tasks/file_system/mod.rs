@@ -14,7 +14,7 @@ use super::{flag, setting};
 use dtsx_engine::control::plan::TaskSpec;
 use dtsx_engine::control::{Task, TaskBindCx, TaskKind};
 use dtsx_engine::diag::{Code, codes};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 use dtsx_engine::variables::{VariableAccess, VariableType};
 use operations::FileSystemTask;
 
@@ -129,9 +129,6 @@ impl TaskKind for FileSystemTaskKind {
 
     fn properties(&self) -> &'static [PropertyDef] {
         use PropertyType::{Bool, Int, Text};
-        const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-            PropertyDef { name, ty, default, doc }
-        }
         const TABLE: &[PropertyDef] = &[
             p("Operation", Int, "0", "What the task does: CopyFile 0 … DeleteDirectoryContent 9."),
             p("Source", Text, "", "The File connection manager of the source, or its variable."),

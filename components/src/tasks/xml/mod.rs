@@ -19,7 +19,7 @@ use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::TaskSpec;
 use dtsx_engine::control::{Task, TaskBindCx, TaskCx, TaskKind, TaskOutcome};
 use dtsx_engine::diag::{Code, Error, Owner, Result, codes};
-use dtsx_engine::props::{DataNode, PropertyDef, PropertyType};
+use dtsx_engine::props::{DataNode, PropertyDef, PropertyType, property as p};
 use dtsx_engine::types::Value;
 use dtsx_engine::variables::VariableAccess;
 use pretty::{LINE_END, Pretty, escape};
@@ -27,10 +27,6 @@ use std::io::Write;
 
 /// `Microsoft.XMLTask`.
 pub struct XmlTaskKind;
-
-const fn p(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 const PROPERTIES: &[PropertyDef] = {
     use PropertyType::{Bool, Int, Text};

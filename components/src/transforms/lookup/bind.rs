@@ -292,7 +292,8 @@ fn is_key(data_type: &DataType) -> bool {
 
 /// Whether values of two types of keys compare: the types are the same, lengths and precision aside.
 fn comparable(a: &DataType, b: &DataType) -> bool {
-    a.code() == b.code() && a.scale() == b.scale()
+    // Fractions of seconds stand for the same time, however many are kept.
+    a.code() == b.code() && (a.scale() == b.scale() || a.is_date_time())
 }
 
 /// The columns that are taken: new ones of the match output, and columns of the input that are replaced.
