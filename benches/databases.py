@@ -146,7 +146,7 @@ class Postgres:
 
     def odbc(self) -> str:
         """What sends a connection to the driver: options that are the driver's own."""
-        return f"Driver={driver('PostgreSQL Unicode')};{self.connect};UseDeclareFetch=1;Fetch=10000"
+        return f"Driver={driver('PostgreSQL Unicode')};{self.connect};UseDeclareFetch=1;Fetch=3000"
 
     def sql(self, text: str) -> str:
         return output(["psql", self.conninfo, "-qAtX", "-F", " ", "-c", text])

@@ -181,9 +181,10 @@ fn driven(mut pairs: Pairs) -> Outcome<Target> {
 }
 
 /// What PostgreSQL's ODBC driver is told unless the string says otherwise: a cursor, without which it keeps all rows in
-/// memory; Booleans as such and not as text; statements that fail leave their transaction as it was.
+/// memory, in pieces that stay in the processor's cache (10,000 rows of 16 columns take a quarter more of its time);
+/// Booleans as such and not as text; statements that fail leave their transaction as it was.
 const POSTGRES_OPTIONS: &[(&str, &str)] =
-    &[("UseDeclareFetch", "1"), ("Fetch", "10000"), ("BoolsAsChar", "0"), ("Protocol", "7.4-2")];
+    &[("UseDeclareFetch", "1"), ("Fetch", "3000"), ("BoolsAsChar", "0"), ("Protocol", "7.4-2")];
 
 /// What MariaDB's driver is told unless the string says otherwise: text goes over the wire as UTF-8; results come as they
 /// are read, and do not wait in memory (by its two names; drivers before 3.2 know neither and keep whole results).
