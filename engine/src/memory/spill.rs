@@ -26,8 +26,8 @@ const PREFIX: &str = "dtsx-spill-";
 const LOCK: &str = "lock";
 /// A folder without its lock may be on its way to one, so young folders are left alone.
 const SETTLED: Duration = Duration::from_secs(60);
-/// Bytes that a file is written and read by.
-const CHUNK: usize = 1 << 18;
+/// Bytes that a file is written and read by: few, as a holder may have many files. Larger blocks go past them.
+const CHUNK: usize = 1 << 16;
 
 /// Makes files for rows that do not fit into memory.
 #[derive(Debug)]

@@ -46,7 +46,8 @@ impl Spilled {
         table.states.iter().for_each(|s| s.write(&mut out));
         let mut writer = manager.blocks()?;
         writer.write(&out.bytes)?;
-        Ok(Spilled { writer, out })
+        // Blocks are small beside the groups: the room of these is given back.
+        Ok(Spilled { writer, out: Out::default() })
     }
 
     /// Writes a block that the partition would take.

@@ -59,12 +59,14 @@ impl FlowShared {
         self.stop.load(Ordering::Relaxed)
     }
 
+    // On the pool, as it may be a sink that asks for the end, or a listener that it tells something: whoever ends a
+    // pipeline takes its sinks in hand.
     fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
         let pipelines = lock(&self.pipelines).clone();
         for pipeline in pipelines {
             pipeline.wake_all();
-            pipeline.maybe_complete();
+            self.services.pool.spawn_fifo(move || pipeline.maybe_complete());
         }
     }
 }
