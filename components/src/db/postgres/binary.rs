@@ -136,11 +136,14 @@ fn numeric(value: i128, scale: u8, out: &mut Vec<u8>) -> Option<()> {
     } else {
         let fraction = decimal::POW10[usize::from(scale)].unsigned_abs();
         // Behind the point and before it, each by itself: together they may have more digits than 128 bits.
-        let (mut whole, mut behind) = (magnitude / fraction, (magnitude % fraction) * fill);
+        let (mut whole, mut behind) = (magnitude / fraction, magnitude % fraction);
+        // Zeros fill the last group, and that alone: filling all of it could take more digits than 128 bits, too.
+        let mut fill = fill;
         for _ in 0..places {
             first -= 1;
-            groups[first] = (behind % 10_000) as u16;
-            behind /= 10_000;
+            groups[first] = (behind % (10_000 / fill) * fill) as u16;
+            behind /= 10_000 / fill;
+            fill = 1;
         }
         while whole > 0 {
             first = first.checked_sub(1)?;
@@ -187,6 +190,8 @@ mod tests {
             (decimal::MAX_NUMERIC, 0),
             (-decimal::MAX_NUMERIC, 37),
             (decimal::MAX_NUMERIC, 38),
+            (decimal::MAX_NUMERIC - 1, 35),
+            (-decimal::MAX_NUMERIC + 1, 33),
             (12_345_678_901_234_567_890_123, 10),
             (1 << 64, 1),
         ] {
