@@ -237,7 +237,7 @@ impl<'a> Book<'a> {
         let known: Vec<&[u8]> = self.shared(biff::XF).map(|r| self.data(r)).collect();
         // The first one that is no format of styles is that of cells without a format of their own.
         let is_cell = |xf: &&[u8]| xf.len() == 20 && xf[4] & 4 == 0;
-        let plain = known.iter().position(|xf| is_cell(xf));
+        let plain = known.iter().position(is_cell);
         let plain = plain.ok_or_else(|| Problem::Other("the workbook has no formats of cells".into()))?;
         let mut added: Vec<Vec<u8>> = Vec::new();
         let mut found: [Option<u16>; 3] = [None; 3];
