@@ -1,6 +1,6 @@
 //! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "everything here is a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
 use arrow::array::{Array, ArrayRef};
 use dtsx_components::db::{
@@ -332,7 +332,7 @@ fn a_load_whose_connection_is_ended_says_what_the_server_said() {
     database.sql("create table t(id int, v text)").unwrap();
     let mut session = lease(&database.url()).unwrap();
     let types = [DataType::I4, DataType::NText];
-    let row = vec![Value::I4(1), Value::text(&"x".repeat(100_000))];
+    let row = vec![Value::I4(1), Value::text("x".repeat(100_000))];
     let rows = rows_of(&vec![row; 300], &types);
     session.begin().unwrap();
     let columns = [column("id", types[0]), column("v", types[1])];
