@@ -61,9 +61,6 @@ fn is_xls(path: &Path) -> bool {
 pub(super) fn target(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let permissions = std::fs::metadata(path)?.permissions();
-    if permissions.readonly() {
-        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the file is read-only"));
-    }
     let target = NamedTempFile::new_in(folder)?;
     target.as_file().set_permissions(permissions)?;
     Ok(target)
