@@ -154,6 +154,34 @@ fn refused_rows_are_told_and_the_others_are_there_once() {
     }
 }
 
+/// Rows of forty columns: a statement has more parameters than some drivers can take unless its rows are counted.
+#[test]
+fn wide_rows_are_loaded_in_statements_that_the_driver_takes() {
+    const COLUMNS: usize = 40;
+    const ROWS: usize = 1500;
+    for subject in subjects() {
+        let services = services();
+        let database = database(&subject.string, &services);
+        let mut session = database.lease().unwrap();
+        let session = &mut *session;
+        let names: Vec<String> = (0..COLUMNS).map(|n| format!("c{n}")).collect();
+        run(session, &format!("create table wide({})", names.join(" int, ") + " int"));
+        let row = |at: usize| (0..COLUMNS).map(|n| Value::I4((at * COLUMNS + n) as i32)).collect::<Vec<_>>();
+        let given = rows_of(&(0..ROWS).map(row).collect::<Vec<_>>(), &[DataType::I4; COLUMNS]);
+        let columns: Vec<LoadColumn> =
+            names.iter().map(|name| LoadColumn { name: name.clone(), data_type: DataType::I4 }).collect();
+        session.begin().unwrap();
+        let mut loader = session.loader(&TableName::parse("wide"), &columns, &LoadOptions::default()).unwrap();
+        assert_eq!(loader.write(&given).unwrap(), [], "{}", subject.name);
+        loader.finish().unwrap();
+        session.commit().unwrap();
+        assert_eq!(numbers(session, "select count(*) from wide"), [ROWS as i64], "{}", subject.name);
+        let last = (ROWS * COLUMNS) as i64 - 1;
+        assert_eq!(numbers(session, "select max(c39) from wide"), [last], "{}", subject.name);
+        assert_eq!(numbers(session, "select count(distinct c0) from wide"), [ROWS as i64], "{}", subject.name);
+    }
+}
+
 /// The same for statements that are no loads, some of whose rows touch nothing.
 #[test]
 fn statements_for_many_rows_fail_row_by_row() {

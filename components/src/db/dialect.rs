@@ -59,7 +59,9 @@ impl Dialect {
         match family {
             Family::SqlServer => Dialect { quotes: ('[', ']'), max_parameters: 2090, ..standard },
             Family::Sybase => Dialect { quotes: ('[', ']'), multi_row_insert: false, ..standard },
-            Family::Postgres => Dialect { max_parameters: 32_000, ..standard },
+            // The server takes 65,535. libpq, below its driver, breaks the connection off when the description of a
+            // statement's parameters, four bytes each, has more than 30,000 bytes.
+            Family::Postgres => Dialect { max_parameters: 7_000, ..standard },
             // A database of MySQL is what others call a schema.
             Family::MySql => Dialect { quotes: ('`', '`'), max_parameters: 60_000, ..standard },
             Family::Sqlite => Dialect { schemas: false, max_parameters: 32_000, ..standard },

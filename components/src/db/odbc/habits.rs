@@ -65,7 +65,7 @@ const DRIVERS: [(&str, Habits); 6] = [
     // converter for each value; UTF-8 goes to the server as it is.
     ("maodbc", habits(Arrays::Whole, Text::Utf8, Outputs::LastRow, Lengths::Characters)),
     // PostgreSQL's: a statement a row, 13 times slower than INSERTs of many rows; a failure says 5 for every row.
-    ("psqlodbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Characters)),
+    ("psqlodbc", habits(Arrays::No, Text::Utf8, Outputs::Bound, Lengths::Characters)),
     // SQLite's: row by row inside the driver, ends at the first that fails, and never writes a status.
     ("sqlite3odbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Nothing)),
     ("sqliteodbc", habits(Arrays::No, Text::Wide, Outputs::Bound, Lengths::Nothing)),

@@ -610,7 +610,7 @@ mod tests {
         assert!(column(&described(-1, 0, 0), habits).long && column(&described(12, 0, 0), habits).long);
         for (driver, family, width, long) in [
             ("libmsodbcsql-18.3.so.2.1", Family::SqlServer, 22, false),
-            ("psqlodbcw.so", Family::Postgres, 42, false),
+            ("psqlodbcw.so", Family::Postgres, 41, false),
             ("libmaodbc.so", Family::MySql, 41, false),
             ("sqlite3odbc.so", Family::Sqlite, 22, true),
         ] {

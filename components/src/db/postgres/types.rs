@@ -188,15 +188,12 @@ impl<'a> Digits<'a> {
                 .fold(0_i64, |v, p| v * 10_000 + i64::from(u16::from_be_bytes([p[0], p[1]])));
             i128::from(value)
         } else {
-            let mut value: i128 = 0;
-            for group in self.groups() {
-                value = value.checked_mul(10_000)?.checked_add(group)?;
-            }
-            value
+            self.kept(scale)?
         };
         let value = match shift {
             0 => value,
             1.. => value.checked_mul(10_i128.checked_pow(shift as u32)?)?,
+            _ if groups > 4 => value,
             _ => {
                 let divisor = 10_i128.checked_pow(shift.unsigned_abs()).unwrap_or(i128::MAX);
                 let (whole, rest) = (value / divisor, value % divisor);
@@ -204,6 +201,24 @@ impl<'a> Digits<'a> {
             }
         };
         Some(if negative { -value } else { value })
+    }
+
+    /// The digits as far as `scale` places behind the point, or as many as there are, half rounded up: those behind them,
+    /// too, may be more than 128 bits hold.
+    fn kept(&self, scale: u8) -> Option<i128> {
+        let (mut value, mut up) = (0_i128, false);
+        for (at, group) in self.groups().enumerate() {
+            match (at as i32 - self.weight) * 4 - i32::from(scale) {
+                ..=0 => value = value.checked_mul(10_000)?.checked_add(group)?,
+                dropped @ 1..=4 => {
+                    let unit = 10_i128.pow(dropped as u32);
+                    value = value.checked_mul(10_000 / unit)?.checked_add(group / unit)?;
+                    up = group % unit >= unit / 2;
+                }
+                _ => break,
+            }
+        }
+        Some(value + i128::from(up))
     }
 
     fn double(&self) -> Option<f64> {
@@ -460,6 +475,12 @@ mod tests {
             (0, 0, &[1, 2349], 2, Some(123)),
             (-3, 0, &[1], 2, Some(0)),
             (5, 0, &[1, 0, 0, 0, 0, 1], 0, Some(100_000_000_000_000_000_001)),
+            (0, 0, &[1, 2349, 9999, 9999, 9999, 9999], 2, Some(123)),
+            (0, 0x4000, &[1, 2350, 0, 0, 0, 1], 2, Some(-124)),
+            (0, 0, &[9, 9999, 9999, 9999, 9999, 9995], 19, Some(100_000_000_000_000_000_000)),
+            (1, 0, &[1, 0, 0, 0, 1], 13, Some(100_000_000_000_000_010)),
+            (-2, 0, &[9999, 1, 1, 1, 1], 2, Some(0)),
+            (-2, 0, &[9999, 1, 1, 1, 1], 4, Some(1)),
             (0, 0xC000, &[], 2, None),
         ] {
             let bytes = numeric(weight, sign, digits);
