@@ -2,9 +2,10 @@
 
 use super::{ColumnType, Plan};
 use crate::db::{Database, DbError, StatementOptions};
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::concat;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{concat, nullif};
 use arrow::row::Rows;
+use dtsx_engine::batch::Faults;
 use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::memory::Reservation;
 use dtsx_engine::run::Services;
@@ -102,10 +103,14 @@ fn columns(plan: &Plan, database: &Database) -> Result<(Vec<ArrayRef>, Option<Ar
     while let Some(rows) = cursor.next().map_err(DbError::into_oledb_error)? {
         for (column, place) in places.iter().enumerate() {
             let (array, to) = (&rows.columns[*place], wanted[column].1);
-            // A value that does not fit the type of the input's column equals none of its values: NULL, or cut.
-            let array =
-                if from[column] == to { array.clone() } else { cast_array(array, &from[column], &to, &cast)?.0 };
-            blocks[column].push(array);
+            let (array, lost) = match from[column] == to {
+                true => (array.clone(), Faults::new()),
+                false => cast_array(array, &from[column], &to, &cast)?,
+            };
+            // A value that does not fit the type of the input's column equals none of its values.
+            let mut unfit = vec![false; rows.len];
+            rows.faults_of(*place).iter().chain(&lost).for_each(|fault| unfit[fault.row as usize] = true);
+            blocks[column].push(nullif(&array, &BooleanArray::from(unfit))?);
         }
     }
     let joined = blocks.iter().zip(&wanted).map(|(blocks, (_, data_type))| -> Result<ArrayRef> {
