@@ -276,6 +276,17 @@ impl Connection {
         if good(code) { Ok(()) } else { Err(self.diagnose()) }
     }
 
+    /// Whether the driver has seen that the connection is lost; it does not ask the server.
+    pub(super) fn is_dead(&self) -> bool {
+        let mut dead = 0_u32;
+        // SAFETY: the attribute is 32 bits long.
+        let code = unsafe {
+            let value = (&raw mut dead).cast();
+            SQLGetConnectAttrW(self.handle, ConnectionAttribute::CONNECTION_DEAD, value, 4, null_mut())
+        };
+        good(code) && dead == 1
+    }
+
     /// Ends the transaction.
     pub(super) fn end(&self, commit: bool) -> Outcome<()> {
         let how = if commit { CompletionType::Commit } else { CompletionType::Rollback };

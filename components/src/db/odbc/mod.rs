@@ -263,6 +263,10 @@ impl Session for OdbcSession {
     fn commit(&mut self) -> Outcome<()> {
         self.prepared = None;
         self.connection.end(true)?;
+        // PostgreSQL's driver says so of a commit that the server never answered, too.
+        if self.connection.is_dead() {
+            return Err(DbError::new(ErrorKind::Lost, "the connection broke while the transaction was committed"));
+        }
         self.in_transaction = false;
         self.connection.set_autocommit(true)
     }
