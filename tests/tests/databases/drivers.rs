@@ -1,14 +1,9 @@
 //! Drivers of databases against the contract of sessions, on real servers: the embedded SQLite, and PostgreSQL and
 //! MariaDB through ODBC and through their own protocols.
 
-use arrow::array::{Array, ArrayRef};
-use dtsx_components::db::{
-    Database, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Rows, Session, StatementOptions, TableName,
-};
-use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::props::Origin;
-use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value, scalar};
+use crate::sessions::{MOMENT, all_as, lease, load_columns, reach, rows_of, run, services};
+use dtsx_components::db::{ErrorKind, LoadOptions, Param, Relation, StatementOptions, TableName};
+use dtsx_engine::types::{DataType, Value};
 use dtsx_tests::servers;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,9 +21,6 @@ struct Subject {
 fn text(value: &str) -> Value {
     Value::text(value)
 }
-
-/// 2024-02-29 12:34:56.789, in microseconds.
-const MOMENT: i64 = 1_709_210_096_789_000;
 
 fn common() -> Vec<(&'static str, DataType, Value)> {
     vec![
@@ -89,54 +81,10 @@ fn subjects() -> Vec<Subject> {
     subjects
 }
 
-fn services() -> Services {
-    Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap()
-}
-
-fn database(string: &str, services: &Services) -> Database {
-    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
-    spec.properties.set_text("ConnectionString", string, Origin::Override);
-    Database::of(&spec, services).unwrap()
-}
-
-fn run(session: &mut dyn Session, sql: &str) -> Option<u64> {
-    session.execute(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}")).rows
-}
-
-/// All rows of a query; `wish` asks for types first.
-fn all(session: &mut dyn Session, sql: &str, params: &[Param], wish: Option<&[DataType]>) -> Vec<Vec<Value>> {
-    let mut cursor = session.query(sql, params, &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
-    if let Some(types) = wish {
-        let wishes: Vec<Option<DataType>> = types.iter().copied().map(Some).collect();
-        cursor.wish(&wishes).unwrap();
-    }
-    let mut out = Vec::new();
-    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
-        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
-        for row in 0..rows.len {
-            let value = |(c, t): (&ArrayRef, &DataType)| scalar::value_at(c.as_ref(), t, row).unwrap();
-            out.push(rows.columns.iter().zip(&types).map(value).collect());
-        }
-    }
-    out
-}
-
-fn rows_of(values: &[Vec<Value>], types: &[DataType]) -> Rows {
-    let column = |at: usize| {
-        let cells: Vec<ArrayRef> =
-            values.iter().map(|row| scalar::array_of(&row[at], &types[at], 1).unwrap()).collect();
-        let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-        arrow::compute::concat(&cells).unwrap()
-    };
-    Rows::new(values.len(), (0..types.len()).map(column).collect())
-}
-
 #[test]
 fn every_type_goes_in_and_comes_back() {
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         for (at, (native, data_type, value)) in subject.types.iter().enumerate() {
             let table = format!("t{at}");
             run(&mut *session, &format!("create table {table}(v {native})"));
@@ -144,20 +92,20 @@ fn every_type_goes_in_and_comes_back() {
             session
                 .execute(&format!("insert into {table} values (?)"), &[given], &StatementOptions::default())
                 .unwrap_or_else(|e| panic!("{} {native}: {e}", subject.name));
-            let back = all(&mut *session, &format!("select v from {table}"), &[], Some(&[*data_type]));
+            let back = all_as(&mut *session, &format!("select v from {table}"), &[], Some(&[*data_type]));
             let shown = |v: &Value| format!("{v:?}").chars().take(200).collect::<String>();
             assert_eq!(back.len(), 1);
             assert!(same(&back[0][0], value), "{} {native}: {} for {}", subject.name, shown(&back[0][0]), shown(value));
             // And through a loader.
             run(&mut *session, &format!("delete from {table}"));
-            let columns = [LoadColumn { name: "v".into(), data_type: *data_type }];
+            let columns = load_columns(&["v"], &[*data_type]);
             let name = TableName::parse(&table);
             let mut loader = session.loader(&name, &columns, &LoadOptions::default()).unwrap();
             let failures = loader.write(&rows_of(&[vec![value.clone()], vec![Value::Null]], &[*data_type])).unwrap();
             assert!(failures.is_empty(), "{} {native}: {failures:?}", subject.name);
             loader.finish().unwrap();
             let back =
-                all(&mut *session, &format!("select v from {table} where v is not null"), &[], Some(&[*data_type]));
+                all_as(&mut *session, &format!("select v from {table} where v is not null"), &[], Some(&[*data_type]));
             assert!(value.is_null() || same(&back[0][0], value), "{} {native} loaded: {}", subject.name, back.len());
         }
     }
@@ -178,14 +126,12 @@ fn same(a: &Value, b: &Value) -> bool {
 #[test]
 fn statements_transactions_and_descriptions() {
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let session = &mut *session;
         run(session, "create table t(id int not null primary key, name varchar(30))");
         assert_eq!(run(session, "insert into t values (1, 'one'), (2, 'two')"), Some(2), "{}", subject.name);
         let key = Param::input(DataType::I4, Value::I4(2));
-        let found = all(session, "select name from t where id = ?", &[key], None);
+        let found = all_as(session, "select name from t where id = ?", &[key], None);
         assert_eq!(found, [[text("two")]], "{}", subject.name);
         let columns = session.describe(&Relation::Table(&TableName::parse("t"))).unwrap();
         assert_eq!(columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "name"], "{}", subject.name);
@@ -207,17 +153,14 @@ fn statements_transactions_and_descriptions() {
         session.rollback().unwrap();
         assert!(!session.in_transaction());
         assert_eq!(
-            all(session, "select id from t order by id", &[], Some(&[DataType::I4])).len(),
+            all_as(session, "select id from t order by id", &[], Some(&[DataType::I4])).len(),
             3,
             "{}",
             subject.name
         );
         // Rows that a key forbids are told, with and without a transaction around.
         let types = [DataType::I4, DataType::WStr { len: 30 }];
-        let columns = [
-            LoadColumn { name: "id".into(), data_type: types[0] },
-            LoadColumn { name: "name".into(), data_type: types[1] },
-        ];
+        let columns = load_columns(&["id", "name"], &types);
         for transaction in [false, true] {
             run(session, "delete from t where id > 3");
             if transaction {
@@ -238,7 +181,7 @@ fn statements_transactions_and_descriptions() {
             if transaction {
                 session.commit().unwrap();
             }
-            let ids = all(session, "select id from t where id > 3 order by id", &[], Some(&[DataType::I4]));
+            let ids = all_as(session, "select id from t where id > 3 order by id", &[], Some(&[DataType::I4]));
             assert_eq!(ids, [[Value::I4(10)], [Value::I4(11)]], "{}", subject.name);
         }
     }
@@ -249,7 +192,7 @@ fn what_runs_long_is_interrupted() {
     for subject in subjects() {
         let Some(_) = &subject.server else { continue };
         let services = services();
-        let database = database(&subject.string, &services);
+        let database = reach("OLEDB", &subject.string, &services).unwrap();
         let mut session = database.lease().unwrap();
         let sleep = if subject.name.contains("mariadb") {
             "select benchmark(2000000000, sha1('x'))"
@@ -274,9 +217,7 @@ fn a_connection_that_is_killed_says_so_soon() {
     for subject in subjects() {
         // MariaDB's driver keeps a whole result before it gives the first row.
         let Some(server) = subject.server.as_ref().filter(|_| !subject.name.contains("mariadb")) else { continue };
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let many = "select n, repeat('x', 50) as t from generate_series(1, 3000000) n";
         let options = StatementOptions { block_rows: 1000, ..StatementOptions::default() };
         let mut cursor = session.query(many, &[], &options).unwrap();

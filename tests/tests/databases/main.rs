@@ -1,6 +1,7 @@
 //! Databases, on real ones: the embedded SQLite, and PostgreSQL and MariaDB on servers of the tests' own.
 //!
-//! `drivers` tests sessions against their contract; the others run whole packages.
+//! `drivers`, `odbc`, `postgres` and `sql_server` test sessions, which `sessions` opens, against their contract; the others
+//! run whole packages on a `stage`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
@@ -8,5 +9,9 @@ mod bad_rows;
 mod configurations;
 mod drivers;
 mod killed;
+mod odbc;
+mod postgres;
+mod sessions;
+mod sql_server;
 mod stage;
 mod transactions;

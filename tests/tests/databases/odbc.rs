@@ -1,18 +1,13 @@
 //! The ODBC side of databases, through the drivers of SQLite, PostgreSQL and MariaDB: many rows at a time, every type
 //! there and back.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
-
-use arrow::array::{Array, ArrayRef};
+use crate::sessions::{MOMENT, all, lease, load_columns, reach, rows_of, run, services};
 use dtsx_components::db::{
-    Database, Direction, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Rows, Session, StatementOptions,
-    TableName,
+    Direction, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Session, StatementOptions, TableName,
 };
-use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::props::Origin;
-use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value, scalar};
+use dtsx_engine::types::{DataType, Value};
 use dtsx_tests::servers;
+use std::path::Path;
 
 /// A database behind an ODBC driver.
 struct Subject {
@@ -24,7 +19,7 @@ struct Subject {
 
 fn installed(library: &str) -> bool {
     let folders = ["/usr/lib/x86_64-linux-gnu/odbc", "/usr/lib/aarch64-linux-gnu/odbc", "/usr/lib/odbc"];
-    folders.iter().any(|folder| std::path::Path::new(folder).join(library).exists())
+    folders.iter().any(|folder| Path::new(folder).join(library).exists())
 }
 
 fn subjects() -> Vec<Subject> {
@@ -48,33 +43,6 @@ fn subjects() -> Vec<Subject> {
     subjects
 }
 
-fn services() -> Services {
-    Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap()
-}
-
-fn database(string: &str, services: &Services) -> Database {
-    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
-    spec.properties.set_text("ConnectionString", string, Origin::Override);
-    Database::of(&spec, services).unwrap()
-}
-
-fn run(session: &mut dyn Session, sql: &str) {
-    session.execute(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
-}
-
-fn all(session: &mut dyn Session, sql: &str) -> Vec<Vec<Value>> {
-    let mut cursor = session.query(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
-    let mut out = Vec::new();
-    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
-        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
-        for row in 0..rows.len {
-            let value = |(c, t): (&ArrayRef, &DataType)| scalar::value_at(c.as_ref(), t, row).unwrap();
-            out.push(rows.columns.iter().zip(&types).map(value).collect());
-        }
-    }
-    out
-}
-
 fn number(value: &Value) -> i64 {
     match value {
         Value::I4(n) => i64::from(*n),
@@ -87,16 +55,6 @@ fn numbers(session: &mut dyn Session, sql: &str) -> Vec<i64> {
     all(session, sql).iter().map(|row| number(&row[0])).collect()
 }
 
-fn rows_of(values: &[Vec<Value>], types: &[DataType]) -> Rows {
-    let column = |at: usize| {
-        let cells: Vec<ArrayRef> =
-            values.iter().map(|row| scalar::array_of(&row[at], &types[at], 1).unwrap()).collect();
-        let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-        arrow::compute::concat(&cells).unwrap()
-    };
-    Rows::new(values.len(), (0..types.len()).map(column).collect())
-}
-
 const PAIR: [DataType; 2] = [DataType::I4, DataType::WStr { len: 200 }];
 
 fn pair(id: i32, name: &str) -> Vec<Value> {
@@ -104,7 +62,7 @@ fn pair(id: i32, name: &str) -> Vec<Value> {
 }
 
 fn columns() -> Vec<LoadColumn> {
-    ["id", "name"].iter().zip(PAIR).map(|(n, data_type)| LoadColumn { name: (*n).into(), data_type }).collect()
+    load_columns(&["id", "name"], &PAIR)
 }
 
 /// Rows that the database refuses, in every place of what goes over in one go: exactly they are told, and exactly the
@@ -114,9 +72,7 @@ fn refused_rows_are_told_and_the_others_are_there_once() {
     let places: [&[usize]; 6] =
         [&[], &[0], &[2999], &[5, 6, 7], &[0, 1000, 1001, 2999], &[1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 2500]];
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let session = &mut *session;
         run(session, "create table t(id int not null primary key, name varchar(200))");
         for transaction in [true, false] {
@@ -160,16 +116,14 @@ fn wide_rows_are_loaded_in_statements_that_the_driver_takes() {
     const COLUMNS: usize = 40;
     const ROWS: usize = 1500;
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let session = &mut *session;
         let names: Vec<String> = (0..COLUMNS).map(|n| format!("c{n}")).collect();
         run(session, &format!("create table wide({})", names.join(" int, ") + " int"));
         let row = |at: usize| (0..COLUMNS).map(|n| Value::I4((at * COLUMNS + n) as i32)).collect::<Vec<_>>();
         let given = rows_of(&(0..ROWS).map(row).collect::<Vec<_>>(), &[DataType::I4; COLUMNS]);
-        let columns: Vec<LoadColumn> =
-            names.iter().map(|name| LoadColumn { name: name.clone(), data_type: DataType::I4 }).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let columns = load_columns(&names, &[DataType::I4; COLUMNS]);
         session.begin().unwrap();
         let mut loader = session.loader(&TableName::parse("wide"), &columns, &LoadOptions::default()).unwrap();
         assert_eq!(loader.write(&given).unwrap(), [], "{}", subject.name);
@@ -186,9 +140,7 @@ fn wide_rows_are_loaded_in_statements_that_the_driver_takes() {
 #[test]
 fn statements_for_many_rows_fail_row_by_row() {
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let session = &mut *session;
         run(session, "create table t(id int not null primary key, name varchar(200), unique (name))");
         for transaction in [true, false] {
@@ -231,9 +183,7 @@ fn statements_for_many_rows_fail_row_by_row() {
 #[test]
 fn tables_without_transactions_get_each_row_once() {
     let Some(subject) = subjects().into_iter().find(|s| s.name == "mariadb") else { return };
-    let services = services();
-    let database = database(&subject.string, &services);
-    let mut session = database.lease().unwrap();
+    let mut session = lease(&subject.string).unwrap();
     let session = &mut *session;
     run(session, "create table t(id int, name varchar(200), key (id)) engine=MyISAM");
     run(session, "create table u(id int not null primary key, name varchar(200)) engine=Aria");
@@ -252,17 +202,23 @@ fn tables_without_transactions_get_each_row_once() {
 }
 
 /// Runs this test program again with other variables: drivers are looked up once a process.
-fn again(test: &str, folder: &std::path::Path, extra: &[(&str, &str)]) {
+fn again(test: &str, folder: &Path, extra: &[(&str, &str)]) {
     let program = std::env::current_exe().unwrap();
     let mut command = std::process::Command::new(program);
-    command.args(["--exact", test, "--ignored", "--nocapture"]).env("ODBCSYSINI", folder).env_remove("ODBCINI");
+    command.args(["--exact", test, "--nocapture"]).env("ODBCSYSINI", folder).env_remove("ODBCINI");
     let output = command.env("HOME", folder).envs(extra.iter().copied()).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
+/// Names the file of the database to a process that [`again`] starts.
+const PRIVATE: &str = "DTSX_TEST_DB";
+
 #[test]
 fn drivers_and_data_sources_of_a_private_folder() {
+    if let Ok(file) = std::env::var(PRIVATE) {
+        return private_drivers(&file);
+    }
     if !installed("libsqlite3odbc.so") {
         return;
     }
@@ -282,16 +238,13 @@ fn drivers_and_data_sources_of_a_private_folder() {
         "own.ini",
         format!("[stage]\nDriver=My Lite\nDatabase={}\nFKSupport=1\nPassword=planted-secret\n", path("o.db")),
     );
-    again("private_drivers", folder.path(), &[("DTSX_TEST_DB", path("s.db").as_str())]);
-    let own = path("own.ini");
-    again("private_drivers", folder.path(), &[("ODBCINI", own.as_str()), ("DTSX_TEST_DB", path("o.db").as_str())]);
+    let test = "odbc::drivers_and_data_sources_of_a_private_folder";
+    again(test, folder.path(), &[(PRIVATE, &path("s.db"))]);
+    again(test, folder.path(), &[("ODBCINI", &path("own.ini")), (PRIVATE, &path("o.db"))]);
 }
 
-/// What [`drivers_and_data_sources_of_a_private_folder`] runs in a process of its own.
-#[test]
-#[ignore = "run by another test, with its variables"]
-fn private_drivers() {
-    let file = std::env::var("DTSX_TEST_DB").unwrap();
+/// What [`drivers_and_data_sources_of_a_private_folder`] does in a process of its own.
+fn private_drivers(file: &str) {
     let services = services();
     for (at, string) in [
         "DSN=Stage".to_owned(),
@@ -304,21 +257,18 @@ fn private_drivers() {
     .iter()
     .enumerate()
     {
-        let database = database(string, &services);
+        let database = reach("OLEDB", string, &services).unwrap();
         let mut session = database.lease().unwrap_or_else(|e| panic!("{string}: {e}"));
         run(&mut *session, "create table if not exists t(id int)");
         run(&mut *session, &format!("insert into t values ({at})"));
-        assert!(std::path::Path::new(&file).exists(), "{string}");
+        assert!(Path::new(file).exists(), "{string}");
         assert!(!format!("{:?}", database.target()).contains("planted"), "{string}");
     }
-    let database = database("DSN=stage", &services);
-    let mut session = database.lease().unwrap();
+    let mut session = lease("DSN=stage").unwrap();
     assert_eq!(numbers(&mut *session, "select id from t order by id"), [0, 1, 2, 3, 4, 5]);
     // What is not there is told with what is.
     let refused = |string: &str| {
-        let mut spec = ConnectionSpec { name: "Db".into(), kind: "ODBC".into(), ..ConnectionSpec::default() };
-        spec.properties.set_text("ConnectionString", string, Origin::Override);
-        let error = Database::of(&spec, &services).and_then(|d| d.lease().map(drop)).unwrap_err();
+        let error = reach("ODBC", string, &services).and_then(|d| d.lease().map(drop)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoDriver, "{error}");
         error.to_string()
     };
@@ -333,9 +283,6 @@ fn private_drivers() {
     let said = refused("Driver=Gone;Server=db");
     assert!(said.contains("/nowhere/libgone.so") && said.contains("odbcinst.ini"), "{said}");
 }
-
-/// 2024-02-29 12:34:56.789, in microseconds.
-const MOMENT: i64 = 1_709_210_096_789_000;
 
 fn texts() -> Vec<Value> {
     ["", " ", "x", "ä ö", "東京 – Köln", "🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂", "a\tb\nc", "it's \"so\" \\ %", "NULL"]
@@ -462,9 +409,7 @@ fn braced(guid: &[u8; 16]) -> String {
 fn every_type_goes_there_and_comes_back() {
     let mut wrong = Vec::new();
     for subject in subjects() {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         let session = &mut *session;
         for (at, (native, data_type, values)) in kinds(subject.name).into_iter().enumerate() {
             let table = format!("k{at}");
@@ -475,11 +420,7 @@ fn every_type_goes_there_and_comes_back() {
             values.insert(0, Value::Null);
             let rows: Vec<Vec<Value>> =
                 values.iter().enumerate().map(|(id, v)| vec![Value::I4(id as i32), v.clone()]).collect();
-            let columns: Vec<LoadColumn> = ["id", "v"]
-                .iter()
-                .zip(types)
-                .map(|(n, data_type)| LoadColumn { name: (*n).into(), data_type })
-                .collect();
+            let columns = load_columns(&["id", "v"], &types);
             session.begin().unwrap();
             let mut loader = session.loader(&TableName::parse(&table), &columns, &LoadOptions::default()).unwrap();
             let failures =
@@ -511,9 +452,7 @@ fn every_type_goes_there_and_comes_back() {
 #[test]
 fn a_null_gives_way_to_a_default_unless_nulls_are_kept() {
     for subject in subjects().into_iter().filter(|s| s.name != "sqlite") {
-        let services = services();
-        let database = database(&subject.string, &services);
-        let mut session = database.lease().unwrap();
+        let mut session = lease(&subject.string).unwrap();
         run(&mut *session, "create table t(id int not null, n int default 7, s varchar(9) default 'x', plain int)");
         let columns = session.describe(&Relation::Table(&TableName::parse("t"))).unwrap();
         let has: Vec<bool> = columns.iter().map(|c| c.default.is_some()).collect();
@@ -524,9 +463,7 @@ fn a_null_gives_way_to_a_default_unless_nulls_are_kept() {
 #[test]
 fn what_procedures_give_back_is_there() {
     let Some(subject) = subjects().into_iter().find(|s| s.name == "mariadb") else { return };
-    let services = services();
-    let database = database(&subject.string, &services);
-    let mut session = database.lease().unwrap();
+    let mut session = lease(&subject.string).unwrap();
     let session = &mut *session;
     run(
         session,
@@ -583,9 +520,7 @@ fn passwords_with_special_characters_open_a_session() {
         let ours = database_there.odbc();
         let ours = ours.split("Uid=").next().unwrap();
         let escaped = password.replace('}', "}}");
-        let services = services();
-        let database = database(&format!("{ours}Uid={user};Pwd={{{escaped}}}"), &services);
-        let session = database.lease().map(drop);
+        let session = lease(&format!("{ours}Uid={user};Pwd={{{escaped}}}")).map(drop);
         database_there.sql(&format!("drop user '{user}'@'%'")).unwrap();
         if password.starts_with(' ') {
             // The driver takes the blanks away: better no session than a wrong password.

@@ -1,21 +1,14 @@
 //! SQL Server's side as far as it shows without a server: what FreeTDS sends when a package's string is opened, and how
 //! connecting ends where there is none, or something else.
 
-#![expect(clippy::unwrap_used, reason = "everything here is a test")]
-
-use dtsx_components::db::{Database, DbError, ErrorKind};
-use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::props::Origin;
-use dtsx_engine::run::{RunOptions, Services};
+use crate::sessions::lease;
+use dtsx_components::db::{DbError, ErrorKind};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 fn connect(string: &str) -> Result<(), DbError> {
-    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
-    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
-    spec.properties.set_text("ConnectionString", string, Origin::Override);
-    Database::of(&spec, &services)?.lease().map(drop)
+    lease(string).map(drop)
 }
 
 /// Whether FreeTDS is the driver for SQL Server here.

@@ -1,26 +1,13 @@
 //! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
-
+use crate::sessions::{lease, load_columns, rows_of};
 use arrow::array::{Array, ArrayRef};
-use dtsx_components::db::{
-    Database, ErrorKind, Lease, LoadColumn, LoadOptions, Outcome, Rows, StatementOptions, TableName,
-};
-use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::props::Origin;
-use dtsx_engine::run::{RunOptions, Services};
+use dtsx_components::db::{ErrorKind, Lease, LoadOptions, StatementOptions, TableName};
 use dtsx_engine::types::{DataType, Value, scalar};
 use dtsx_tests::servers;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
-
-fn lease(string: &str) -> Outcome<Lease> {
-    let services = Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap();
-    let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
-    spec.properties.set_text("ConnectionString", string, Origin::Override);
-    Database::of(&spec, &services)?.lease()
-}
 
 /// The rows of a query: each value, or its fault.
 fn read(session: &mut Lease, sql: &str, wish: Option<DataType>) -> Vec<Vec<String>> {
@@ -222,20 +209,6 @@ fn types_without_a_counterpart_come_as_text() {
     }
 }
 
-fn column(name: &str, data_type: DataType) -> LoadColumn {
-    LoadColumn { name: name.into(), data_type }
-}
-
-fn rows_of(values: &[Vec<Value>], types: &[DataType]) -> Rows {
-    let column = |at: usize| {
-        let cells: Vec<ArrayRef> =
-            values.iter().map(|row| scalar::array_of(&row[at], &types[at], 1).unwrap()).collect();
-        let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-        arrow::compute::concat(&cells).unwrap()
-    };
-    Rows::new(values.len(), (0..types.len()).map(column).collect())
-}
-
 #[test]
 fn a_bulk_load_finds_every_bad_row() {
     let Some(server) = servers::postgres() else { return };
@@ -250,7 +223,7 @@ fn a_bulk_load_finds_every_bad_row() {
     let types =
         [DataType::I8, DataType::WStr { len: 20 }, DataType::I4, DataType::I4, DataType::DbTimeStamp2 { scale: 7 }];
     let names = ["id", "name", "kind", "part", "at"];
-    let columns: Vec<LoadColumn> = names.iter().zip(types).map(|(n, t)| column(n, t)).collect();
+    let columns = load_columns(&names, &types);
     let bad = |row: usize| match row % 1000 {
         100 => Some("key"),
         101 => Some("null"),
@@ -335,7 +308,7 @@ fn a_load_whose_connection_is_ended_says_what_the_server_said() {
     let row = vec![Value::I4(1), Value::text("x".repeat(100_000))];
     let rows = rows_of(&vec![row; 300], &types);
     session.begin().unwrap();
-    let columns = [column("id", types[0]), column("v", types[1])];
+    let columns = load_columns(&["id", "v"], &types);
     let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
     assert!(loader.write(&rows).unwrap().is_empty());
     database.kill_connections().unwrap();

@@ -1,0 +1,71 @@
+//! Sessions with the databases of tests: opened by a connection string, loaded, and read.
+
+use arrow::array::{Array, ArrayRef};
+use dtsx_components::db::{Database, Lease, LoadColumn, Outcome, Param, Rows, Session, StatementOptions};
+use dtsx_engine::connections::ConnectionSpec;
+use dtsx_engine::props::Origin;
+use dtsx_engine::run::{RunOptions, Services};
+use dtsx_engine::types::{DataType, Value, scalar};
+
+/// 2024-02-29 12:34:56.789, in microseconds.
+pub const MOMENT: i64 = 1_709_210_096_789_000;
+
+pub fn services() -> Services {
+    Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap()
+}
+
+/// What a connection manager of a kind (`OLEDB`, `ODBC`) with that connection string reaches.
+pub fn reach(kind: &str, string: &str, services: &Services) -> Outcome<Database> {
+    let mut spec = ConnectionSpec { name: "Db".into(), kind: kind.into(), ..ConnectionSpec::default() };
+    spec.properties.set_text("ConnectionString", string, Origin::Override);
+    Database::of(&spec, services)
+}
+
+/// A session by a connection string, for a run of its own.
+pub fn lease(string: &str) -> Outcome<Lease> {
+    reach("OLEDB", string, &services())?.lease()
+}
+
+/// Runs a statement: the rows that it touched, as far as they are counted.
+pub fn run(session: &mut dyn Session, sql: &str) -> Option<u64> {
+    session.execute(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}")).rows
+}
+
+/// All rows of a query.
+pub fn all(session: &mut dyn Session, sql: &str) -> Vec<Vec<Value>> {
+    all_as(session, sql, &[], None)
+}
+
+/// All rows of a query with parameters; `wish` asks for types first.
+pub fn all_as(session: &mut dyn Session, sql: &str, params: &[Param], wish: Option<&[DataType]>) -> Vec<Vec<Value>> {
+    let mut cursor = session.query(sql, params, &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    if let Some(types) = wish {
+        let wishes: Vec<Option<DataType>> = types.iter().copied().map(Some).collect();
+        cursor.wish(&wishes).unwrap();
+    }
+    let mut out = Vec::new();
+    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
+        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
+        for row in 0..rows.len {
+            let value = |(c, t): (&ArrayRef, &DataType)| scalar::value_at(c.as_ref(), t, row).unwrap();
+            out.push(rows.columns.iter().zip(&types).map(value).collect());
+        }
+    }
+    out
+}
+
+/// Columns to load.
+pub fn load_columns(names: &[&str], types: &[DataType]) -> Vec<LoadColumn> {
+    names.iter().zip(types).map(|(name, t)| LoadColumn { name: (*name).into(), data_type: *t }).collect()
+}
+
+/// Rows to load, each of values of these types.
+pub fn rows_of(values: &[Vec<Value>], types: &[DataType]) -> Rows {
+    let column = |at: usize| {
+        let cells: Vec<ArrayRef> =
+            values.iter().map(|row| scalar::array_of(&row[at], &types[at], 1).unwrap()).collect();
+        let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
+        arrow::compute::concat(&cells).unwrap()
+    };
+    Rows::new(values.len(), (0..types.len()).map(column).collect())
+}
