@@ -140,6 +140,13 @@ pub struct Column {
     pub keys: Pairs,
 }
 
+impl Column {
+    /// One of which nothing more is said.
+    pub fn of((name, data_type): &(String, DataType)) -> Column {
+        Column { name: name.clone(), data_type: *data_type, keys: Pairs::new() }
+    }
+}
+
 #[derive(Default, Debug)]
 pub struct Expected {
     pub output: String,
