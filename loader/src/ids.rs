@@ -594,7 +594,7 @@ const ENUMERATORS: &[Row] = &[
     row(
         "Microsoft.ForEachSchemaRowsetEnumerator",
         "",
-        "Microsoft.SqlServer.Dts.Runtime.Enumerators.SchemaRowset.ForEachSchemaRowsetEnumerator",
+        "Microsoft.SqlServer.Dts.Runtime.Enumerators.ADO.ForEachSchemaRowsetEnumerator",
         &[],
     ),
 ];

@@ -844,7 +844,7 @@ class Variable:
 
 
 class Container:
-    """The package, a Sequence, a For Loop, a Foreach Loop over files, or an event handler."""
+    """The package, a Sequence, a For Loop, a Foreach Loop over files or a schema rowset, or an event handler."""
 
     def __init__(self, kind: str, name: str, **more):
         self.kind, self.name, self.more = kind, name, more
@@ -934,16 +934,25 @@ EXECUTABLES = {
     "Sequence": ("STOCK:SEQUENCE",) * 4,
     "ForLoop": ("STOCK:FORLOOP",) * 4,
     "ForEachFile": ("STOCK:FOREACHLOOP",) * 4,
+    "ForEachSchema": ("STOCK:FOREACHLOOP",) * 4,
     "FileSystem": ("Microsoft.FileSystemTask", *_managed("FileSystemTask.FileSystemTask", "FileSystemTask")),
     "ExecuteSQL": ("Microsoft.ExecuteSQLTask", *_managed("ExecuteSQLTask.ExecuteSQLTask", "SQLTask")),
     "Expression": ("Microsoft.ExpressionTask", *_managed("ExpressionTask.ExpressionTask", "ExpressionTask")),
 }
 DESCRIPTIONS = {"Pipeline": "Data Flow Task", "Sequence": "Sequence Container", "ForLoop": "For Loop Container",
-                "ForEachFile": "Foreach Loop Container", "FileSystem": "File System Task",
+                "ForEachFile": "Foreach Loop Container", "ForEachSchema": "Foreach Loop Container",
+                "FileSystem": "File System Task",
                 "Expression": "Expression Task", "ExecuteSQL": "Execute SQL Task"}
 PRODUCT = {8: "16.0.5270.0", 6: "11.0.2100.60", 3: "10.50.1600.1", 2: None}
-ENUMERATOR = {8: "Microsoft.ForEachFileEnumerator", 6: "DTS.ForEachFileEnumerator.3", 3: "DTS.ForEachFileEnumerator.2",
-              2: "DTS.ForEachFileEnumerator.1"}
+SCHEMA_ENUMERATOR = "Microsoft.SqlServer.Dts.Runtime.Enumerators.ADO.ForEachSchemaRowsetEnumerator, " \
+                    "Microsoft.SqlServer.ForEachADOEnumerator, Version={}, Culture=neutral, " \
+                    "PublicKeyToken=89845dcd8080cc91"
+ENUMERATOR = {
+    "ForEachFile": {8: "Microsoft.ForEachFileEnumerator", 6: "DTS.ForEachFileEnumerator.3",
+                    3: "DTS.ForEachFileEnumerator.2", 2: "DTS.ForEachFileEnumerator.1"},
+    "ForEachSchema": {8: "Microsoft.ForEachSchemaRowsetEnumerator", 6: SCHEMA_ENUMERATOR.format("11.0.0.0"),
+                      3: SCHEMA_ENUMERATOR.format("10.0.0.0"), 2: SCHEMA_ENUMERATOR.format("9.0.242.0")},
+}
 PIPELINE_CONTACT = ("Performs high-performance data extraction, transformation and loading;Microsoft Corporation; "
                     "Microsoft SQL Server; (C) Microsoft Corporation; All Rights Reserved;"
                     "http://www.microsoft.com/sql/support/default.asp;1")
@@ -973,6 +982,14 @@ class Package(Container):
     def oledb(self, name: str, text: str) -> Connection:
         """`text` is the connection string."""
         made = Connection(name, text, kind="OLEDB", package=self.name)
+        self.connections.append(made)
+        return made
+
+    def ado_net(self, name: str, text: str) -> Connection:
+        """`text` is a connection string of OLE DB."""
+        kind = "ADO.NET:System.Data.OleDb.OleDbConnection, System.Data, Version=4.0.0.0, Culture=neutral, " \
+               "PublicKeyToken=b77a5c561934e089"
+        made = Connection(name, text, kind=kind, package=self.name)
         self.connections.append(made)
         return made
 

@@ -199,6 +199,30 @@ def containers(name: str, fmt: int) -> Package:
     return package
 
 
+def foreach_table(name: str, fmt: int) -> Package:
+    """The rows of every table of a database, counted; views are left out."""
+    package = Package(name, fmt)
+    for variable, data_type, value in (("Table", 8, ""), ("Kind", 8, ""), ("Rows", 3, "0"), ("Report", 8, "")):
+        package.variable(variable, data_type, value)
+    database = package.ado_net("Sales database", rf"Driver=SQLite3;Database={OUT}\sales.db")
+    make_tables = package.add(execute_sql_task(
+        "Make the tables", database.guid(),
+        "CREATE TABLE [Orders] (id int);\nINSERT INTO [Orders] VALUES (1), (2);\n"
+        "CREATE TABLE [Regions] (name varchar(10));\nINSERT INTO [Regions] VALUES ('north');\n"
+        "CREATE VIEW [Both] AS SELECT id, name FROM [Orders], [Regions];"))
+    loop = package.add(Container(
+        "ForEachSchema", "Every table", connection=database.guid(), schema="{c8b52229-5cf3-11ce-ade5-00aa0044773d}",
+        restrictions=["", "", "", "TABLE"], variables=[("User::Table", 2), ("User::Kind", 3)]))
+    count = loop.add(execute_sql_task("Count", database.guid(), "SELECT 0 AS n", {"n": "User::Rows"}))
+    count.expressions["SqlStatementSource"] = '"SELECT COUNT(*) AS n FROM [" + @[User::Table] + "]"'
+    count.delayed = True  # There is no table before the first pass.
+    note = loop.add(expression_task("Note", '@[User::Report] = @[User::Report] + @[User::Kind] + " " + @[User::Table] + '
+                                            '"=" + (DT_WSTR,10)@[User::Rows] + ";"'))
+    loop.then(count, note)
+    package.then(make_tables, loop)
+    return package
+
+
 def data_reader(name: str, fmt: int) -> Package:
     """Rows handed to the program that runs the package."""
     package = Package(name, fmt)
@@ -289,7 +313,8 @@ PACKAGES = [derive_and_split("derive_and_split_2005", 2), foreach_file("foreach_
             derive_and_split("derive_and_split_2008", 3), parallel_branches("parallel_branches_2012", 6),
             derive_and_split("derive_and_split_2016", 8), foreach_file("foreach_file_2016", 8),
             error_redirect("error_redirect_2016", 8), load_tables("load_tables_2016", 8), event_handlers("event_handlers_2016", 8),
-            containers("containers_2016", 8), data_reader("data_reader_2016", 8)]
+            containers("containers_2016", 8), data_reader("data_reader_2016", 8),
+            foreach_table("foreach_table_2012", 6), foreach_table("foreach_table_2016", 8)]
 
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else None

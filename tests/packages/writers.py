@@ -71,7 +71,7 @@ def modern_executable(node, package: Package) -> Element:
         made = Element("DTS:EventHandler" if event else "DTS:Executable", ordered(attributes, fmt))
     for name, text in node.expressions.items():
         made.add(Element("DTS:PropertyExpression", {"DTS:Name": name}, text=text))
-    if node.kind == "ForEachFile":
+    if node.kind in ENUMERATOR:
         made.add(modern_enumerator(node, package))
     made.add(Element("DTS:Variables", children=[modern_variable(item, node, package) for item in node.variables]))
     if node.children:
@@ -79,8 +79,8 @@ def modern_executable(node, package: Package) -> Element:
     if node.constraints:
         made.add(Element("DTS:PrecedenceConstraints", children=[modern_constraint(item, node, package)
                                                                 for item in node.constraints]))
-    if node.kind == "ForEachFile":
-        made.add(Element("DTS:ForEachVariableMappings", children=[modern_mapping(node, package)]))
+    if node.kind in ENUMERATOR:
+        made.add(Element("DTS:ForEachVariableMappings", children=modern_mappings(node, package)))
     if node.handlers:
         made.add(Element("DTS:EventHandlers", children=[modern_executable(item, package) for item in node.handlers]))
     if node.kind == "Pipeline":
@@ -118,10 +118,21 @@ def modern_constraint(item: tuple, node, package: Package) -> Element:
 def modern_enumerator(node: Container, package: Package) -> Element:
     name = guid(package.name, node.ref_id(), "enumerator")
     made = Element("DTS:ForEachEnumerator", ordered({
-        "DTS:CreationName": ENUMERATOR[package.fmt], "DTS:DTSID": name, "DTS:ObjectName": name}, package.fmt))
+        "DTS:CreationName": ENUMERATOR[node.kind][package.fmt], "DTS:DTSID": name, "DTS:ObjectName": name}, package.fmt))
     for key, text in node.more.get("enumerator_expressions", {}).items():
         made.add(Element("DTS:PropertyExpression", {"DTS:Name": key}, text=text))
-    return made.add(Element("DTS:ObjectData", children=[file_enumerator(node)]))
+    return made.add(Element("DTS:ObjectData", children=[enumerator_data(node)]))
+
+
+def enumerator_data(node: Container) -> Element:
+    return file_enumerator(node) if node.kind == "ForEachFile" else schema_enumerator(node)
+
+
+def schema_enumerator(node: Container) -> Element:
+    """The form is unconfirmed: the reader takes others, too."""
+    more = node.more
+    return Element("FEESchemaRowset", {"Connection": more["connection"], "SchemaRowset": more["schema"]}).add(
+        *[Element("Restriction", {"Value": value}) for value in more.get("restrictions", [])])
 
 
 def file_enumerator(node: Container) -> Element:
@@ -132,11 +143,19 @@ def file_enumerator(node: Container) -> Element:
         Element("FEFEProperty", {"Recurse": "-1" if more.get("recurse") else "0"}))
 
 
-def modern_mapping(node: Container, package: Package) -> Element:
-    name = guid(package.name, node.ref_id(), "mapping")
-    return Element("DTS:ForEachVariableMapping", ordered({
-        "DTS:CreationName": "", "DTS:DTSID": name, "DTS:ObjectName": name, "DTS:ValueIndex": "0",
-        "DTS:VariableName": node.more["variable"]}, package.fmt))
+def mapped(node: Container) -> list:
+    """Variable and index of each mapping."""
+    return node.more.get("variables") or [(node.more["variable"], 0)]
+
+
+def modern_mappings(node: Container, package: Package) -> list:
+    made = []
+    for variable, index in mapped(node):
+        name = guid(package.name, node.ref_id(), "mapping", *([str(index)] if index else []))
+        made.append(Element("DTS:ForEachVariableMapping", ordered({
+            "DTS:CreationName": "", "DTS:DTSID": name, "DTS:ObjectName": name, "DTS:ValueIndex": str(index),
+            "DTS:VariableName": variable}, package.fmt)))
+    return made
 
 
 def modern_connection(item: Connection, fmt: int) -> Element:
@@ -149,7 +168,7 @@ def modern_connection(item: Connection, fmt: int) -> Element:
         inner = Element("DTS:ConnectionManager", {
             "DTS:FileUsageType": str(item.usage) if item.usage else None, "DTS:ConnectionString": item.path})
         return made.add(Element("DTS:ObjectData", children=[inner]))
-    if item.kind == "OLEDB":
+    if item.kind == "OLEDB" or item.kind.startswith("ADO.NET:"):
         inner = Element("DTS:ConnectionManager", {"DTS:ConnectionString": item.path})
         return made.add(Element("DTS:ObjectData", children=[inner]))
     if item.kind == "CACHE":
@@ -334,7 +353,7 @@ def old_executable(node, package: Package) -> Element:
     if node.kind == "ForLoop":
         made.add(prop("InitExpression", node.more.get("init", "")), prop("EvalExpression", node.more["evaluate"]),
                  prop("AssignExpression", node.more.get("assign", "")), prop("MaxConcurrent", "1"))
-    if node.kind == "ForEachFile":
+    if node.kind in ENUMERATOR:
         made.add(old_enumerator(node, package), prop("MaxConcurrent", "1"))
     if node.kind == "Sequence" and fmt == 3:
         made.add(prop("LockName", ""))
@@ -353,11 +372,12 @@ def old_executable(node, package: Package) -> Element:
         made.add(Element("DTS:PropertyExpression", {"DTS:Name": name}, text=text))
     made.add(*[old_executable(child, package) for child in node.children])
     made.add(*[old_constraint(item, node, package) for item in node.constraints])
-    if node.kind == "ForEachFile":
-        name = guid(package.name, node.ref_id(), "mapping")
-        made.add(Element("DTS:ForEachVariableMapping").add(
-            prop("VariableName", node.more["variable"]), prop("ValueIndex", "0"), prop("ObjectName", name),
-            prop("DTSID", name), prop("Description", ""), prop("CreationName", "")))
+    if node.kind in ENUMERATOR:
+        for variable, index in mapped(node):
+            name = guid(package.name, node.ref_id(), "mapping", *([str(index)] if index else []))
+            made.add(Element("DTS:ForEachVariableMapping").add(
+                prop("VariableName", variable), prop("ValueIndex", str(index)), prop("ObjectName", name),
+                prop("DTSID", name), prop("Description", ""), prop("CreationName", "")))
     if not event:
         made.add(prop("ObjectName", node.name))
     made.add(prop("DTSID", guid(package.name, node.ref_id())),
@@ -410,8 +430,8 @@ def old_enumerator(node: Container, package: Package) -> Element:
     for key, text in node.more.get("enumerator_expressions", {}).items():
         made.add(Element("DTS:PropertyExpression", {"DTS:Name": key}, text=text))
     return made.add(prop("ObjectName", name), prop("DTSID", name), prop("Description", ""),
-                    prop("CreationName", ENUMERATOR[package.fmt]),
-                    Element("DTS:ObjectData", children=[file_enumerator(node)]))
+                    prop("CreationName", ENUMERATOR[node.kind][package.fmt]),
+                    Element("DTS:ObjectData", children=[enumerator_data(node)]))
 
 
 def old_connection(item: Connection) -> Element:

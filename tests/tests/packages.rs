@@ -45,7 +45,12 @@ const DERIVE_AND_SPLIT: Case = Case {
 
 const FOREACH_FILE: Case = Case { expected: "foreach_file", files: &[("all_parts.csv", Order::Kept)], ..CASE };
 
+const FOREACH_TABLE: Case =
+    Case { variables: &[("User::Report", "TABLE Orders=2;TABLE Regions=1;"), ("User::Table", "Regions")], ..CASE };
+
 const CASES: &[Case] = &[
+    Case { package: "foreach_table_2012", ..FOREACH_TABLE },
+    Case { package: "foreach_table_2016", ..FOREACH_TABLE },
     Case { package: "derive_and_split_2005", ..DERIVE_AND_SPLIT },
     Case { package: "derive_and_split_2008", ..DERIVE_AND_SPLIT },
     Case { package: "derive_and_split_2016", ..DERIVE_AND_SPLIT },
@@ -159,6 +164,11 @@ fn one_description_in_three_formats_gives_the_same_rows() {
 #[test]
 fn a_foreach_loop_feeds_the_path_of_a_connection() {
     run_all("foreach_file");
+}
+
+#[test]
+fn a_foreach_loop_walks_over_the_tables_of_a_database() {
+    run_all("foreach_table");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub mod postgres;
 mod providers;
 mod resolve;
 mod rows;
+pub(crate) mod schema_rowsets;
 mod secret;
 pub mod session;
 pub mod sqlite;

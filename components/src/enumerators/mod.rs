@@ -8,6 +8,7 @@ mod file;
 mod from_variable;
 mod item;
 mod node_list;
+mod schema_rowset;
 mod wildcard;
 
 pub use ado::AdoEnumeratorKind;
@@ -15,6 +16,7 @@ pub use file::FileEnumeratorKind;
 pub use from_variable::FromVariableEnumeratorKind;
 pub use item::ItemEnumeratorKind;
 pub use node_list::NodeListEnumeratorKind;
+pub use schema_rowset::SchemaRowsetEnumeratorKind;
 
 use dtsx_engine::control::plan::EnumeratorSpec;
 use dtsx_engine::control::{EnumeratorKind, TaskBindCx};
@@ -26,6 +28,7 @@ pub const ALL: &[&dyn EnumeratorKind] = &[
     &FileEnumeratorKind,
     &ItemEnumeratorKind,
     &AdoEnumeratorKind,
+    &SchemaRowsetEnumeratorKind,
     &FromVariableEnumeratorKind,
     &NodeListEnumeratorKind,
 ];

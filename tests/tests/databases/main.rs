@@ -11,6 +11,7 @@ mod drivers;
 mod killed;
 mod odbc;
 mod postgres;
+mod schema_rowsets;
 mod sessions;
 mod sql_server;
 mod stage;
