@@ -201,7 +201,7 @@ impl Server {
 }
 
 impl Database {
-    /// Its ODBC connection string.
+    /// Its ODBC connection string, with an option that keeps it with the driver.
     pub fn odbc(&self) -> String {
         let (port, name) = (self.server.port, &self.name);
         match self.server.make {
@@ -209,7 +209,9 @@ impl Database {
                 "Driver=PostgreSQL Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=postgres;Pwd=planted-secret;UseDeclareFetch=1"
             ),
             Make::MariaDb => {
-                format!("Driver=MariaDB Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=tester;Pwd=")
+                format!(
+                    "Driver=MariaDB Unicode;NO_CACHE=1;Server=127.0.0.1;Port={port};Database={name};Uid=tester;Pwd="
+                )
             }
         }
     }

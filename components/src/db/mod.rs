@@ -28,6 +28,7 @@ mod error;
 mod estate;
 mod inspect;
 mod intake;
+pub mod mysql;
 pub mod odbc;
 mod pen;
 mod pool;
@@ -38,8 +39,10 @@ mod rows;
 pub(crate) mod schema_rowsets;
 mod secret;
 pub mod session;
+mod socket;
 pub mod sqlite;
 mod table_name;
+mod tls;
 mod translate;
 
 pub(crate) use call::Call;

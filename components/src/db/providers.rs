@@ -159,6 +159,9 @@ fn driven(mut pairs: Pairs) -> Outcome<Target> {
             }
         }
     }
+    if family == Family::MySql && super::mysql::understands(&pairs) {
+        return Ok(Target::mysql(&pairs));
+    }
     if family == Family::MySql {
         for (key, value) in MARIADB_OPTIONS {
             if pairs.get(&[key]).is_none() {
@@ -306,7 +309,7 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
         sql_server::refuse(pairs, parts.server, name)?;
     }
     let missing = missing_login(pairs, &parts, name);
-    if let Some(target) = own_postgres(pairs, family, &parts).filter(|_| missing.is_none()) {
+    if let Some(target) = own_protocol(pairs, family, &parts).filter(|_| missing.is_none()) {
         return Ok(target);
     }
     let Some(driver) = installed::for_family(family) else {
@@ -337,19 +340,21 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
     Ok(target)
 }
 
-/// A string of OLE DB or ADO.NET for PostgreSQL by its own protocol, which needs no driver. None: it has options that the
-/// protocol here does not know.
-fn own_postgres(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Target> {
-    if family != Family::Postgres {
-        return None;
-    }
+/// A string of OLE DB or ADO.NET for a database that is spoken to by its own protocol, which needs no driver. None: it has
+/// options that the protocol here does not know.
+fn own_protocol(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Target> {
+    let driver = match family {
+        Family::Postgres => "PostgreSQL Unicode",
+        Family::MySql => "MariaDB Unicode",
+        _ => return None,
+    };
     let mut own = pairs.clone();
     for keys in
         [&SERVER[..], &DATABASE, &USER, &PASSWORD, &["Provider", "Host", "Location", "Port", "Integrated Security"]]
     {
         own.remove(keys);
     }
-    own.set("Driver", "PostgreSQL Unicode");
+    own.set("Driver", driver);
     own.set("Server", local(parts.server));
     for (key, value) in [
         ("Port", parts.port.unwrap_or("")),
@@ -361,7 +366,10 @@ fn own_postgres(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Targ
             own.set(key, value);
         }
     }
-    super::postgres::understands(&own).then(|| Target::postgres(&own))
+    match family {
+        Family::Postgres => super::postgres::understands(&own).then(|| Target::postgres(&own)),
+        _ => super::mysql::understands(&own).then(|| Target::mysql(&own)),
+    }
 }
 
 /// `.` and `(local)` are this machine.

@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `sqlite:PATH`, `Driver=SQLite3;Database=PATH` | the SQLite inside this program |
 //! | `postgres://user:password@host:port/database?option=value`, `host=… dbname=…` | the PostgreSQL protocol |
-//! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; PostgreSQL's own protocol where it can do the same |
+//! | `mariadb://user:password@host:port/database?option=value`, `mysql://…` | the protocol of MariaDB and MySQL |
+//! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; the own protocol of PostgreSQL, MariaDB and MySQL where it can do the same |
 //! | `Provider=SQLNCLI11;Data Source=…;…` (OLE DB) | ODBC, translated for the driver that is installed (`providers`) |
 //! | `Data Source=…;Initial Catalog=…;…` (ADO.NET) | the same |
 //!
@@ -79,6 +80,13 @@ impl Target {
         Target { secrets: pairs.secrets(), ..target }
     }
 
+    /// What the protocol of MariaDB and MySQL opens.
+    pub(super) fn mysql(pairs: &Pairs) -> Target {
+        let address = Secret::new(pairs.odbc());
+        let target = Target::new(&super::mysql::MySqlDriver, Family::MySql, address, pairs.masked());
+        Target { secrets: pairs.secrets(), ..target }
+    }
+
     /// What an ODBC driver opens.
     pub(super) fn odbc(pairs: &Pairs, family: Family) -> Target {
         let address = Secret::new(pairs.odbc());
@@ -100,7 +108,7 @@ impl Target {
             None => (text.to_owned(), None),
         };
         let password = spec.properties.text("Password").filter(|p| !p.is_empty());
-        let mut target = Target::parse(&text, &spec.name, password, paths)?;
+        let mut target = Target::parse(&with_provider(text, &spec.kind), &spec.name, password, paths)?;
         if let Some(entry) = entry {
             target.init.extend(entry.init.iter().cloned());
             target.connect_timeout = entry.connect_timeout.or(target.connect_timeout);
@@ -149,6 +157,19 @@ impl Target {
         let mut target = providers::target(&pairs, name, paths)?;
         target.connect_timeout = timeout.or(target.connect_timeout);
         Ok(target)
+    }
+}
+
+/// A string of ADO.NET, with the provider that the manager's kind names (`ADO.NET:MySql.Data.MySqlClient.…`): MySQL's has
+/// the keys of SQL Server's.
+fn with_provider(text: String, kind: &str) -> String {
+    let mysql = kind.split_once(':').is_some_and(|(_, class)| class.trim().to_ascii_lowercase().starts_with("mysql"));
+    let pairs = Pairs::parse(&text);
+    let said = pairs.is_empty() || pairs.filled(&["Driver", "DSN", "FILEDSN", "Provider"]).is_some();
+    if mysql && !said && !text.contains("://") && !text.starts_with("sqlite:") {
+        format!("Provider=MySQL;{text}")
+    } else {
+        text
     }
 }
 
@@ -265,7 +286,7 @@ fn url(text: &str) -> Outcome<Option<Target>> {
             let url = url()?;
             let mut pairs = Pairs::default();
             pairs.set("Driver", "MariaDB Unicode");
-            pairs.set("Server", url.host.as_str());
+            pairs.set("Server", if url.host.is_empty() { "localhost" } else { url.host.as_str() });
             pairs.set("Port", url.port.unwrap_or(3306).to_string());
             pairs.set("Database", url.database.as_str());
             pairs.set("Uid", url.user.as_str());
@@ -273,7 +294,8 @@ fn url(text: &str) -> Outcome<Option<Target>> {
             for (key, value) in &url.options {
                 pairs.set(key, value.as_str());
             }
-            Target { shown: url.shown("mariadb"), ..providers::odbc(pairs)? }
+            let connect_timeout = connect_timeout(&pairs);
+            Target { shown: url.shown("mariadb"), connect_timeout, ..providers::odbc(pairs)? }
         }
         _ => return Ok(None),
     };

@@ -115,7 +115,7 @@ impl Target {
 
 /// The table, its parents, and a row that is there already.
 fn make(stage: &Stage) {
-    let (begin, end) = if stage.way == Way::MariaDb { ("`", "`") } else { ("\"", "\"") };
+    let (begin, end) = if stage.way.is_maria() { ("`", "`") } else { ("\"", "\"") };
     stage.sql(&format!(
         "CREATE TABLE {begin}P{end} (id int NOT NULL PRIMARY KEY);
          INSERT INTO {begin}P{end} VALUES (1), (2);
@@ -128,7 +128,7 @@ fn make(stage: &Stage) {
 
 /// The keys in the table, which is emptied for the next run.
 fn keys(stage: &Stage) -> Vec<String> {
-    let t = if stage.way == Way::MariaDb { "`T`" } else { "\"T\"" };
+    let t = if stage.way.is_maria() { "`T`" } else { "\"T\"" };
     stage.sql(&format!("SELECT id FROM {t} ORDER BY id; DELETE FROM {t} WHERE id < {TAKEN}"))
 }
 
@@ -272,7 +272,7 @@ impl Case<'_> {
     /// A word of what the server says of the bad row; None if it is not asked.
     fn word(&self) -> Option<&'static str> {
         let sqlite = self.stage.way == Way::Sqlite;
-        let mariadb = self.stage.way == Way::MariaDb;
+        let mariadb = self.stage.way.is_maria();
         Some(match self.bad {
             Bad::NoDate => return None,
             Bad::TooLong | Bad::OutOfRange if sqlite => return None,
@@ -382,4 +382,10 @@ matrix! {
     MariaDb OdbcBatch: mariadb_odbc_batches;
     MariaDb OdbcRows: mariadb_odbc_row_by_row;
     MariaDb SqlServer: mariadb_sql_server_destination;
+    MariaDbOdbc OleDbRows: maodbc_ole_db_row_by_row;
+    MariaDbOdbc OleDbFast: maodbc_ole_db_fast_load;
+    MariaDbOdbc AdoNet: maodbc_ado_net;
+    MariaDbOdbc OdbcBatch: maodbc_odbc_batches;
+    MariaDbOdbc OdbcRows: maodbc_odbc_row_by_row;
+    MariaDbOdbc SqlServer: maodbc_sql_server_destination;
 }

@@ -7,7 +7,7 @@ use dtsx_tests::designer::{configuration, database, execute_sql};
 
 /// A package whose variables a table configures; what they are at its end, and the warnings.
 fn configured(stage: &Stage, filter: &str, rows: &str) -> (RunResult, Vec<(String, String)>, Vec<String>) {
-    let q = if stage.way == Way::MariaDb { "`" } else { "\"" };
+    let q = if stage.way.is_maria() { "`" } else { "\"" };
     let names = ["ConfigurationFilter", "ConfiguredValue", "PackagePath", "ConfiguredValueType"];
     let columns = names.map(|name| format!("{q}{name}{q} varchar(255)")).join(", ");
     let insert =
@@ -34,12 +34,12 @@ fn configured(stage: &Stage, filter: &str, rows: &str) -> (RunResult, Vec<(Strin
 
 #[test]
 fn a_table_configures_a_package() {
-    for way in [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb] {
+    for way in [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc] {
         let Some(stage) = Stage::new(way) else { continue };
         let path = |name: &str| {
             let path = format!(r"\Package.Variables[User::{name}].Properties[Value]");
             // A backslash in a text of MariaDB stands for what follows it.
-            if way == Way::MariaDb { path.replace('\\', r"\\") } else { path }
+            if way.is_maria() { path.replace('\\', r"\\") } else { path }
         };
         let rows = format!(
             "('Nightly', '42', '{}', 'Int32'), ('Nightly', 'insert into mark values (7)', '{}', 'String'), \

@@ -30,7 +30,10 @@ fn ole_db<'a>(class: &'a str, properties: &'a [(&'a str, &'a str)]) -> Class<'a>
 fn endless(way: Way) -> String {
     match way {
         // Its driver keeps a whole result before it gives the first row.
-        Way::MariaDb => format!("select 1 as n, cast(sleep(100) as char(5)) as t {MARK}"),
+        Way::MariaDbOdbc => format!("select 1 as n, cast(sleep(100) as char(5)) as t {MARK}"),
+        Way::MariaDb => format!(
+            "select cast(a.seq as int) as n, cast('some text' as char(20)) as t from seq_1_to_20000 a, seq_1_to_20000 b {MARK}"
+        ),
         _ => format!(
             "select a.n, cast('some text' as varchar(20)) as t from generate_series(1, 20000) a(n), \
              generate_series(1, 20000) b(n) {MARK}"
@@ -63,7 +66,7 @@ fn package(stage: &Stage, doing: Doing) -> Package {
             flow.flat_file_destination("Out", "Out", &found, &[("id", "i4"), ("v", "i4")]);
         }
         Doing::ExecuteSql => {
-            let sleep = if stage.way == Way::MariaDb { "sleep" } else { "pg_sleep" };
+            let sleep = if stage.way.is_maria() { "sleep" } else { "pg_sleep" };
             let task = execute_sql("Statement", &db, &format!("select {sleep}(100) {MARK}"), &[]);
             package.root.executables.push(task);
         }
@@ -97,7 +100,7 @@ fn finder(component: &mut Component) {
 fn running(stage: &Stage) -> usize {
     let mark = MARK.trim_matches(|c| "/* ".contains(c));
     let sql = match stage.way {
-        Way::MariaDb => {
+        Way::MariaDb | Way::MariaDbOdbc => {
             format!(
                 "select count(*) from information_schema.processlist where id <> connection_id() and \
                  (info like '%{mark}%' or db = database())"
@@ -122,11 +125,11 @@ fn until(what: &str, execution: &Execution, mut done: impl FnMut() -> bool) {
 }
 
 fn killed(way: Way) {
-    let make = if way == Way::MariaDb { Make::MariaDb } else { Make::Postgres };
+    let make = if way.is_maria() { Make::MariaDb } else { Make::Postgres };
     let Some(server) = servers::of_its_own(make) else { return };
     let stage = Stage::on(way, Some(server.database().unwrap()));
     stage.sql("create table t (id int not null primary key); create table k (id int not null primary key, v int)");
-    let (begin, end) = if way == Way::MariaDb {
+    let (begin, end) = if way.is_maria() {
         ("select seq, seq from seq_1_to_200000", "")
     } else {
         ("select n, n from generate_series(1, 200000)", " n")
@@ -160,7 +163,7 @@ fn kill_while(stage: &Stage, server: &Server, doing: Doing) {
     let execution = opened.execute(options).unwrap_or_else(|e| panic!("{context}: {e} {:?}", e.findings()));
     until(&context, &execution, || match doing {
         Doing::Load => stage.sql("select count(*) from t")[0].trim() != "0",
-        Doing::Read if stage.way != Way::MariaDb => execution.rows().iter().any(|r| r.rows > 0),
+        Doing::Read if stage.way != Way::MariaDbOdbc => execution.rows().iter().any(|r| r.rows > 0),
         Doing::Lookup => running(stage) > 0 && execution.rows().iter().any(|r| r.rows > 0),
         _ => running(stage) > 0,
     });
@@ -207,6 +210,11 @@ fn mariadb_is_killed() {
     killed(Way::MariaDb);
 }
 
+#[test]
+fn mariadb_is_killed_behind_its_driver() {
+    killed(Way::MariaDbOdbc);
+}
+
 /// Runs a source and a statement on a connection string that leads nowhere.
 fn refused(stage: &Stage, string: &str) -> Vec<(&'static str, Ran)> {
     let stage = Stage { string: string.to_owned(), ..Stage::on(stage.way, stage.server.clone()) };
@@ -220,20 +228,20 @@ fn refused(stage: &Stage, string: &str) -> Vec<(&'static str, Ran)> {
 
 #[test]
 fn servers_that_are_not_there_and_servers_that_are_full() {
-    for way in [Way::Postgres, Way::PostgresOdbc, Way::MariaDb] {
+    for way in [Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc] {
         let Some(stage) = Stage::new(way) else { continue };
         let here = stage.server.as_ref().unwrap();
         let closed = stage.string.replace(&here.port().to_string(), "1");
         let few = format!("few_{}", here.name);
-        let full = if way == Way::MariaDb {
+        let full = if way.is_maria() {
             here.sql(&format!("create user {few}@'%' with max_user_connections 1; grant all on *.* to {few}@'%'"))
                 .unwrap();
-            stage.string.replace("Uid=tester", &format!("Uid={few}"))
+            stage.string.replace("Uid=tester", &format!("Uid={few}")).replace("//tester@", &format!("//{few}@"))
         } else {
             here.sql(&format!("create role {few} login connection limit 0")).unwrap();
             stage.string.replace("Uid=postgres", &format!("Uid={few}")).replace("//postgres:", &format!("//{few}:"))
         };
-        let holder = (way == Way::MariaDb).then(|| here.hold(&few));
+        let holder = (way.is_maria()).then(|| here.hold(&few));
         for (string, words) in [(&closed, &["refused", "connect"][..]), (&full, &["too many", "exceeded"])] {
             for (who, ran) in refused(&stage, string) {
                 let said = ran.said("OnError").join("\n");

@@ -1,5 +1,5 @@
-//! The ODBC side of databases, through the drivers of SQLite, PostgreSQL and MariaDB: many rows at a time, every type
-//! there and back.
+//! The ODBC side of databases, through the drivers of SQLite, PostgreSQL and MariaDB, and MariaDB by its own protocol beside
+//! them: many rows at a time, every type there and back.
 
 use crate::sessions::{MOMENT, all, lease, load_columns, reach, rows_of, run, services};
 use dtsx_components::db::{
@@ -36,9 +36,11 @@ fn subjects() -> Vec<Subject> {
         subjects.push(Subject { name: "postgres", string, _server: Some(database), _folder: None });
     }
     if let Some(server) = servers::mariadb() {
-        let database = server.database().unwrap();
-        let string = database.odbc();
-        subjects.push(Subject { name: "mariadb", string, _server: Some(database), _folder: None });
+        for (name, own) in [("mariadb", false), ("mariadb itself", true)] {
+            let database = server.database().unwrap();
+            let string = if own { database.url() } else { database.odbc() };
+            subjects.push(Subject { name, string, _server: Some(database), _folder: None });
+        }
     }
     subjects
 }
@@ -182,22 +184,23 @@ fn statements_for_many_rows_fail_row_by_row() {
 /// A table whose engine undoes nothing: rows before one that fails must not be there twice.
 #[test]
 fn tables_without_transactions_get_each_row_once() {
-    let Some(subject) = subjects().into_iter().find(|s| s.name == "mariadb") else { return };
-    let mut session = lease(&subject.string).unwrap();
-    let session = &mut *session;
-    run(session, "create table t(id int, name varchar(200), key (id)) engine=MyISAM");
-    run(session, "create table u(id int not null primary key, name varchar(200)) engine=Aria");
-    for table in ["t", "u"] {
-        let mut values: Vec<Vec<Value>> = (0..50).map(|id| pair(id, "x")).collect();
-        values[30] = if table == "t" { pair(30, &"long".repeat(51)) } else { pair(7, "twice") };
-        session.begin().unwrap();
-        let mut loader = session.loader(&TableName::parse(table), &columns(), &LoadOptions::default()).unwrap();
-        let types = [DataType::I4, DataType::WStr { len: 4000 }];
-        let failures = loader.write(&rows_of(&values, &types)).unwrap();
-        loader.finish().unwrap();
-        session.commit().unwrap();
-        assert_eq!(failures.iter().map(|f| f.row).collect::<Vec<_>>(), [30], "{table}");
-        assert_eq!(numbers(session, &format!("select count(*) from {table}")), [49], "{table}");
+    for subject in subjects().into_iter().filter(|s| s.name.starts_with("mariadb")) {
+        let mut session = lease(&subject.string).unwrap();
+        let session = &mut *session;
+        run(session, "create table t(id int, name varchar(200), key (id)) engine=MyISAM");
+        run(session, "create table u(id int not null primary key, name varchar(200)) engine=Aria");
+        for table in ["t", "u"] {
+            let mut values: Vec<Vec<Value>> = (0..50).map(|id| pair(id, "x")).collect();
+            values[30] = if table == "t" { pair(30, &"long".repeat(51)) } else { pair(7, "twice") };
+            session.begin().unwrap();
+            let mut loader = session.loader(&TableName::parse(table), &columns(), &LoadOptions::default()).unwrap();
+            let types = [DataType::I4, DataType::WStr { len: 4000 }];
+            let failures = loader.write(&rows_of(&values, &types)).unwrap();
+            loader.finish().unwrap();
+            session.commit().unwrap();
+            assert_eq!(failures.iter().map(|f| f.row).collect::<Vec<_>>(), [30], "{table}");
+            assert_eq!(numbers(session, &format!("select count(*) from {table}")), [49], "{table}");
+        }
     }
 }
 
@@ -332,7 +335,7 @@ fn kinds(subject: &str) -> Vec<Kind> {
     let guid = |b: u8| Value::Guid([b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     let blobs = bytes(&[b"", b"\0", &[0, 255, 7, 26, 39, 92], &[7; 20_000]]);
     match subject {
-        "mariadb" => kinds.extend([
+        "mariadb" | "mariadb itself" => kinds.extend([
             ("tinyint", DataType::I1, vec![Value::I1(i8::MIN), Value::I1(0), Value::I1(i8::MAX)]),
             ("tinyint unsigned", DataType::UI1, vec![Value::UI1(0), Value::UI1(255)]),
             ("smallint unsigned", DataType::UI2, vec![Value::UI2(0), Value::UI2(u16::MAX)]),
@@ -462,50 +465,51 @@ fn a_null_gives_way_to_a_default_unless_nulls_are_kept() {
 
 #[test]
 fn what_procedures_give_back_is_there() {
-    let Some(subject) = subjects().into_iter().find(|s| s.name == "mariadb") else { return };
-    let mut session = lease(&subject.string).unwrap();
-    let session = &mut *session;
-    run(
-        session,
-        "create procedure p(in a bigint, out b bigint, inout t varchar(50), out at datetime(3), out d decimal(10,2), out n int)
-         begin select 1 as one, 2 as two; set b = a * 2; set t = concat(t, ' 🙂 ', a); set at = '2024-02-29 12:34:56.789';
-         set d = -12.5; end",
-    );
-    let param = |direction, data_type, value| Param { name: None, direction, data_type, value };
-    let params = [
-        Param::input(DataType::I8, Value::I8(21)),
-        param(Direction::Output, DataType::I4, Value::Null),
-        param(Direction::InputOutput, DataType::WStr { len: 50 }, Value::text("grüß")),
-        param(Direction::Output, DataType::DbTimeStamp, Value::Null),
-        param(Direction::Output, DataType::Numeric { precision: 10, scale: 2 }, Value::Null),
-        param(Direction::Output, DataType::I4, Value::Null),
-    ];
-    let expected = [
-        Value::Null,
-        Value::I4(42),
-        Value::text("grüß 🙂 21"),
-        Value::Timestamp(MOMENT),
-        Value::Decimal(-1250, 2),
-        Value::Null,
-    ];
-    let options = StatementOptions::default();
-    for sql in [
-        "{CALL p(?, ?, ?, ?, ?, ?)}",
-        "CALL p(?, ?, ?, ?, ?, ?)",
-        "EXEC [dbo].[p] ?, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUT",
-    ] {
-        let sql = session.dialect().translate(sql).into_owned();
-        let executed = session.execute(&sql, &params, &options).unwrap_or_else(|e| panic!("{sql}: {e}"));
-        assert_eq!(executed.outputs, expected, "{sql}");
-        // With the rows that it yields before.
-        let mut cursor = session.query(&sql, &params, &options).unwrap();
-        assert_eq!(cursor.columns().len(), 2);
-        assert_eq!(cursor.next().unwrap().unwrap().len, 1);
-        assert_eq!(cursor.finish().unwrap().outputs, expected, "{sql}");
+    for subject in subjects().into_iter().filter(|s| s.name.starts_with("mariadb")) {
+        let mut session = lease(&subject.string).unwrap();
+        let session = &mut *session;
+        run(
+            session,
+            "create procedure p(in a bigint, out b bigint, inout t varchar(50), out at datetime(3), out d decimal(10,2), out n int)
+             begin select 1 as one, 2 as two; set b = a * 2; set t = concat(t, ' 🙂 ', a); set at = '2024-02-29 12:34:56.789';
+             set d = -12.5; end",
+        );
+        let param = |direction, data_type, value| Param { name: None, direction, data_type, value };
+        let params = [
+            Param::input(DataType::I8, Value::I8(21)),
+            param(Direction::Output, DataType::I4, Value::Null),
+            param(Direction::InputOutput, DataType::WStr { len: 50 }, Value::text("grüß")),
+            param(Direction::Output, DataType::DbTimeStamp, Value::Null),
+            param(Direction::Output, DataType::Numeric { precision: 10, scale: 2 }, Value::Null),
+            param(Direction::Output, DataType::I4, Value::Null),
+        ];
+        let expected = [
+            Value::Null,
+            Value::I4(42),
+            Value::text("grüß 🙂 21"),
+            Value::Timestamp(MOMENT),
+            Value::Decimal(-1250, 2),
+            Value::Null,
+        ];
+        let options = StatementOptions::default();
+        for sql in [
+            "{CALL p(?, ?, ?, ?, ?, ?)}",
+            "CALL p(?, ?, ?, ?, ?, ?)",
+            "EXEC [dbo].[p] ?, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUTPUT, ? OUT",
+        ] {
+            let sql = session.dialect().translate(sql).into_owned();
+            let executed = session.execute(&sql, &params, &options).unwrap_or_else(|e| panic!("{sql}: {e}"));
+            assert_eq!(executed.outputs, expected, "{sql}");
+            // With the rows that it yields before.
+            let mut cursor = session.query(&sql, &params, &options).unwrap();
+            assert_eq!(cursor.columns().len(), 2);
+            assert_eq!(cursor.next().unwrap().unwrap().len, 1);
+            assert_eq!(cursor.finish().unwrap().outputs, expected, "{sql}");
+        }
+        let returned = [param(Direction::ReturnValue, DataType::I4, Value::Null)];
+        let error = session.execute("EXEC ? = p", &returned, &options).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
     }
-    let returned = [param(Direction::ReturnValue, DataType::I4, Value::Null)];
-    let error = session.execute("EXEC ? = p", &returned, &options).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
 }
 
 #[test]
@@ -517,17 +521,24 @@ fn passwords_with_special_characters_open_a_session() {
         let said = password.replace('\'', "''");
         let sql = format!("create user '{user}'@'%' identified by '{said}'; grant all on *.* to '{user}'@'%'");
         database_there.sql(&sql).unwrap();
-        let ours = database_there.odbc();
-        let ours = ours.split("Uid=").next().unwrap();
         let escaped = password.replace('}', "}}");
-        let session = lease(&format!("{ours}Uid={user};Pwd={{{escaped}}}")).map(drop);
+        let by_driver = database_there.odbc();
+        let by_driver = by_driver.split("Uid=").next().unwrap();
+        let strings = [by_driver.to_owned(), by_driver.replace("NO_CACHE=1;", "")];
+        let sessions = strings.map(|string| {
+            let services = services();
+            let database = reach("OLEDB", &format!("{string}Uid={user};Pwd={{{escaped}}}"), &services).unwrap();
+            (database.target().driver.name(), database.lease().map(drop))
+        });
         database_there.sql(&format!("drop user '{user}'@'%'")).unwrap();
-        if password.starts_with(' ') {
-            // The driver takes the blanks away: better no session than a wrong password.
-            let error = session.unwrap_err().to_string();
-            assert!(error.contains("Pwd") && error.contains("blanks"), "{error}");
-            continue;
+        for (driver, session) in sessions {
+            if password.starts_with(' ') && driver == "ODBC" {
+                // The driver takes the blanks away: better no session than a wrong password.
+                let error = session.unwrap_err().to_string();
+                assert!(error.contains("Pwd") && error.contains("blanks"), "{error}");
+                continue;
+            }
+            session.unwrap_or_else(|e| panic!("{driver} {password}: {e}"));
         }
-        session.unwrap_or_else(|e| panic!("{password}: {e}"));
     }
 }

@@ -15,8 +15,17 @@ pub enum Way {
     Postgres,
     /// PostgreSQL through its ODBC driver.
     PostgresOdbc,
-    /// MariaDB through its ODBC driver.
+    /// MariaDB by its own protocol.
     MariaDb,
+    /// MariaDB through its ODBC driver.
+    MariaDbOdbc,
+}
+
+impl Way {
+    /// Whether the server is MariaDB.
+    pub fn is_maria(self) -> bool {
+        matches!(self, Way::MariaDb | Way::MariaDbOdbc)
+    }
 }
 
 /// A database of one test, and a folder.
@@ -34,7 +43,7 @@ impl Stage {
         let server = match way {
             Way::Sqlite => None,
             Way::Postgres | Way::PostgresOdbc => Some(servers::postgres()?),
-            Way::MariaDb => Some(servers::mariadb()?),
+            Way::MariaDb | Way::MariaDbOdbc => Some(servers::mariadb()?),
         };
         Some(Stage::on(way, server.map(|s| s.database().unwrap())))
     }
@@ -43,7 +52,7 @@ impl Stage {
     pub fn on(way: Way, server: Option<servers::Database>) -> Stage {
         let folder = tempfile::tempdir().unwrap();
         let string = match (way, &server) {
-            (Way::Postgres, Some(database)) => database.url(),
+            (Way::Postgres | Way::MariaDb, Some(database)) => database.url(),
             (_, Some(database)) => database.odbc(),
             _ => format!("sqlite:{}", folder.path().join("t.db").display()),
         };

@@ -8,7 +8,7 @@ use dtsx_loader::model::{
 use dtsx_tests::designer::{Class, Flow, Typed, database, execute_sql, log};
 use std::time::{Duration, Instant};
 
-const ALL: [Way; 4] = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb];
+const ALL: [Way; 5] = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc];
 
 /// Rows of the source.
 const ROWS: usize = 1_000;
@@ -23,7 +23,7 @@ fn stage(way: Way) -> Option<Stage> {
         Way::Sqlite => {
             format!("with recursive c(n) as (select 1 union all select n + 1 from c where n < {ROWS}) select n from c")
         }
-        Way::MariaDb => format!("select seq from seq_1_to_{ROWS}"),
+        Way::MariaDb | Way::MariaDbOdbc => format!("select seq from seq_1_to_{ROWS}"),
         _ => format!("select n from generate_series(1, {ROWS}) n"),
     };
     stage.sql(&format!(
@@ -140,7 +140,7 @@ fn a_source_a_lookup_and_a_destination_share_the_transaction_of_their_container(
                 Way::Sqlite => format!(
                     "with recursive c(n) as (select 1 union all select n + 1 from c where n < {ROWS}) select n from c"
                 ),
-                Way::MariaDb => format!("select seq from seq_1_to_{ROWS}"),
+                Way::MariaDb | Way::MariaDbOdbc => format!("select seq from seq_1_to_{ROWS}"),
                 _ => format!("select n from generate_series(1, {ROWS}) n"),
             };
             stage.sql(&format!("insert into here {again}"));
@@ -158,7 +158,7 @@ fn a_transaction_that_a_package_begins_on_a_retained_connection_holds_its_flows(
             let mut db = database("OLEDB", "Db", &stage.string);
             db.data_mut().unwrap().set_retain_same_connection(true);
             let tasks = vec![
-                execute_sql("Begin", &db, if way == Way::MariaDb { "START TRANSACTION" } else { "BEGIN" }, &[]),
+                execute_sql("Begin", &db, if way.is_maria() { "START TRANSACTION" } else { "BEGIN" }, &[]),
                 flow(true, true),
                 execute_sql("End", &db, end, &[]),
             ];
@@ -179,7 +179,7 @@ fn a_log_beside_a_transaction_is_complete_whatever_becomes_of_it() {
             let context = format!("{way:?} {last}");
             let mut package = Package::new("Logged");
             let mut db = database("OLEDB", "Db", &stage.string);
-            db.data_mut().unwrap().set_retain_same_connection(way == Way::Postgres);
+            db.data_mut().unwrap().set_retain_same_connection(matches!(way, Way::Postgres | Way::MariaDb));
             log(&mut package, "Microsoft.LogProviderSQLServer", &db);
             let first = execute_sql("First", &db, "insert into there values (-1, 1)", &[]);
             in_order(&mut package, vec![first, flow(true, false), execute_sql("Last", &db, last, &[])]);

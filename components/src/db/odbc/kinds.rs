@@ -4,7 +4,7 @@
 use crate::db::error::ErrorKind;
 
 /// By SQLSTATE, number and words; `source` is the driver's library.
-pub(super) fn of(state: &str, native: i32, source: &str, message: &str) -> ErrorKind {
+pub(in crate::db) fn of(state: &str, native: i32, source: &str, message: &str) -> ErrorKind {
     let by_number = match source.to_ascii_lowercase() {
         s if s.contains("sqlite") => sqlite(native, message),
         s if s.contains("maodbc") || s.contains("myodbc") => mysql(native),

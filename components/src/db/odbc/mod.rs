@@ -32,6 +32,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use writer::Manner;
 
+pub(super) use kinds::of as kind_of;
+pub(super) use writer::{converted, placed};
+
 /// Opens databases through ODBC drivers.
 pub struct OdbcDriver;
 

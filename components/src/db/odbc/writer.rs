@@ -157,7 +157,8 @@ fn natural(slot: &Slot) -> DataType {
     }
 }
 
-fn converted(value: Value, from: DataType, to: DataType) -> Outcome<Value> {
+/// What came out of a parameter, as its type.
+pub(in crate::db) fn converted(value: Value, from: DataType, to: DataType) -> Outcome<Value> {
     use DataType as T;
     let is_text = |t: &DataType| matches!(t, T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText);
     let is_bytes = |t: &DataType| matches!(t, T::Bytes { .. } | T::Image);
@@ -180,7 +181,7 @@ fn converted(value: Value, from: DataType, to: DataType) -> Outcome<Value> {
 
 /// A statement with parameters by name, with question marks in their places; and which parameter stands in each place. In
 /// the list of a procedure's arguments, `@name = value`, the first name is the procedure's own.
-fn placed<'a>(sql: &'a str, params: &[Param]) -> (Cow<'a, str>, Vec<usize>) {
+pub(in crate::db) fn placed<'a>(sql: &'a str, params: &[Param]) -> (Cow<'a, str>, Vec<usize>) {
     if params.iter().all(|p| p.name.is_none()) {
         return (Cow::Borrowed(sql), (0..params.len()).collect());
     }

@@ -2,22 +2,20 @@
 
 use super::failure;
 use super::login::{Address, Binding};
-use super::tls::{Mode, Tls};
+use super::tls::Mode;
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::socket::{CONNECT, Socket};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long connecting may take where nothing else is said.
-const CONNECT: Duration = Duration::from_secs(15);
 /// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
 /// unless it does not answer any more.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,105 +38,40 @@ enum Stage {
     LogIn,
 }
 
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<Tls>),
-}
-
-impl Socket {
-    /// Reaches the server, and has the connection encrypted as wanted.
-    fn open(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Socket, (Stage, DbError)> {
-        let refused = |error: io::Error| {
-            let message = format!("cannot connect to {}:{}: {error}", address.host, address.port);
-            (Stage::Reach, DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
-        };
-        let socket = Socket::reach(address, timeout).map_err(refused)?;
-        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
-        match socket {
-            Socket::Tcp(stream) if cover != Cover::Plain => {
-                Socket::encrypted(stream, address, cover).map_err(|e| (Stage::Encrypt, e))
-            }
-            socket => Ok(socket),
+/// Reaches the server, and has the connection encrypted as wanted.
+fn open(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Socket, (Stage, DbError)> {
+    let refused = |error: io::Error| {
+        let message = format!("cannot connect to {}:{}: {error}", address.host, address.port);
+        (Stage::Reach, DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
+    };
+    let socket = if address.is_local() {
+        Socket::unix(&Path::new(&address.host).join(format!(".s.PGSQL.{}", address.port)))
+    } else {
+        Socket::tcp(&address.host, address.port, timeout)
+    };
+    let socket = socket.map_err(refused)?;
+    socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
+    match socket {
+        Socket::Tcp(stream) if cover != Cover::Plain => {
+            encrypted(stream, address, cover).map_err(|e| (Stage::Encrypt, e))
         }
-    }
-
-    fn encrypted(mut stream: TcpStream, address: &Address, cover: Cover) -> Outcome<Socket> {
-        let mut request = BytesMut::new();
-        frontend::ssl_request(&mut request);
-        let mut answer = [0];
-        let asked = stream.write_all(&request).and_then(|()| stream.read_exact(&mut answer));
-        asked.map_err(|e| DbError { kind: ErrorKind::Connect, ..broken(&e) })?;
-        match answer[0] {
-            b'S' => address.protection.encrypt(&address.host, stream).map(|tls| Socket::Tls(Box::new(tls))),
-            b'N' if cover == Cover::Offered => Ok(Socket::Tcp(stream)),
-            _ => {
-                let message =
-                    format!("the server {}:{} does not encrypt, and sslmode wants it", address.host, address.port);
-                Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
-            }
-        }
-    }
-
-    fn reach(address: &Address, timeout: Option<Duration>) -> io::Result<Socket> {
-        if address.is_local() {
-            let path = Path::new(&address.host).join(format!(".s.PGSQL.{}", address.port));
-            return UnixStream::connect(path).map(Socket::Unix);
-        }
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for place in (address.host.as_str(), address.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&place, timeout.unwrap_or(CONNECT)) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Socket::Tcp(stream));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => stream.set_read_timeout(timeout),
-            Socket::Unix(stream) => stream.set_read_timeout(timeout),
-            Socket::Tls(tls) => tls.stream.sock.set_read_timeout(timeout),
-        }
-    }
-
-    fn shut_down(&self) {
-        // It may be gone already.
-        let _ = match self {
-            Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
-            Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
-            Socket::Tls(tls) => tls.stream.sock.shutdown(Shutdown::Both),
-        };
+        socket => Ok(socket),
     }
 }
 
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
-            Socket::Tls(tls) => tls.read(buffer),
-        }
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.write(buffer),
-            Socket::Unix(stream) => stream.write(buffer),
-            Socket::Tls(tls) => tls.stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Socket::Tls(tls) => tls.stream.flush(),
-            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+fn encrypted(mut stream: TcpStream, address: &Address, cover: Cover) -> Outcome<Socket> {
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    let mut answer = [0];
+    let asked = stream.write_all(&request).and_then(|()| stream.read_exact(&mut answer));
+    asked.map_err(|e| DbError { kind: ErrorKind::Connect, ..broken(&e) })?;
+    match answer[0] {
+        b'S' => address.protection.encrypt(&address.host, stream).map(|tls| Socket::Tls(Box::new(tls))),
+        b'N' if cover == Cover::Offered => Ok(Socket::Tcp(stream)),
+        _ => {
+            let message =
+                format!("the server {}:{} does not encrypt, and sslmode wants it", address.host, address.port);
+            Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
         }
     }
 }
@@ -159,7 +92,7 @@ impl Interrupter {
         let mut request = BytesMut::new();
         frontend::cancel_request(process, secret, &mut request);
         // Nobody can be told if this does not work; the connection then ends when its statement does.
-        if let Ok(mut socket) = Socket::open(&self.address, Some(Duration::from_secs(5)), self.cover) {
+        if let Ok(mut socket) = open(&self.address, Some(Duration::from_secs(5)), self.cover) {
             // The server closes when it has done what was asked.
             let sent = socket.write_all(&request).and_then(|()| socket.flush());
             drop(sent.and_then(|()| socket.read(&mut [0; 1])));
@@ -232,7 +165,7 @@ impl Wire {
     }
 
     fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
-        let socket = Socket::open(address, timeout, cover)?;
+        let socket = open(address, timeout, cover)?;
         let cover = if matches!(socket, Socket::Tls(_)) { Cover::Encrypted } else { Cover::Plain };
         let interrupter = Interrupter {
             address: address.clone(),

@@ -1,0 +1,775 @@
+//! The protocol of MySQL and MariaDB over a socket that waits: packets in, packets out, logging in, cancelling.
+//!
+//! A packet is a length of 24 bits, a number, and as many bytes; what has 2^24 - 1 bytes goes on in the next one. Commands
+//! are answered by OK, by an error, or by columns and rows; what is more to come is in the status of each.
+
+use super::login::Address;
+use super::{SOURCE, failure};
+use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::socket::{CONNECT, Socket};
+use crate::db::tls::Mode;
+use mysql_common::auth::plugins::{AuthProc, ChallengeResponsePlugin, Context};
+use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::{
+    AuthPlugin, AuthSwitchRequest, Column as Definition, HandshakePacket, HandshakeResponse, SslRequest,
+};
+use mysql_common::proto::MySerialize;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
+/// unless it does not answer any more.
+const GRACE: Duration = Duration::from_secs(5);
+/// Bytes that are asked of the socket at a time.
+const READ: usize = 256 * 1024;
+/// The length of a packet that goes on in the next one.
+const WHOLE: usize = 0xff_ffff;
+/// What the other side is told of the longest packet that is taken here.
+const LONGEST: u32 = 1 << 30;
+/// The collation utf8mb4_general_ci, which every server since 5.5 has.
+const COLLATION: u8 = 45;
+
+/// Bits of a status.
+const IN_TRANSACTION: u16 = 0x0001;
+const MORE_RESULTS: u16 = 0x0008;
+const OUTPUTS: u16 = 0x1000;
+
+/// How a connection is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cover {
+    Plain,
+    /// Encrypted if the server can.
+    Offered,
+    Encrypted,
+}
+
+/// How far connecting came.
+enum Stage {
+    Reach,
+    Encrypt,
+    LogIn,
+}
+
+/// What interrupts the statement of a connection from another thread: a second connection that asks for it; if there is
+/// none to be had, the end of this one.
+#[derive(Clone)]
+pub(super) struct Interrupter {
+    address: Address,
+    id: u32,
+    socket: Arc<Mutex<Option<Socket>>>,
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+impl Interrupter {
+    /// Has the server end what the connection does.
+    pub(super) fn interrupt(&self) {
+        let second = Wire::open(&self.address, Some(Duration::from_secs(5)));
+        let done = second.and_then(|mut wire| {
+            wire.send(&[&[COM_QUERY], format!("KILL QUERY {}", self.id).as_bytes()])?;
+            wire.settle()?;
+            wire.quit();
+            Ok(())
+        });
+        if done.is_err_and(|e| !matches!(e.native, 1094)) {
+            // The server is gone, or full: nobody is to wait for it.
+            if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                socket.shut_down();
+            }
+        }
+    }
+}
+
+pub(super) const COM_QUIT: u8 = 0x01;
+pub(super) const COM_INIT_DB: u8 = 0x02;
+pub(super) const COM_QUERY: u8 = 0x03;
+pub(super) const COM_STMT_PREPARE: u8 = 0x16;
+pub(super) const COM_STMT_EXECUTE: u8 = 0x17;
+pub(super) const COM_STMT_CLOSE: u8 = 0x19;
+pub(super) const COM_RESET_CONNECTION: u8 = 0x1f;
+/// MariaDB's: one statement for many rows of parameters.
+pub(super) const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
+
+/// What a server says to a command.
+pub(super) enum Reply {
+    /// Done, with so many rows affected.
+    Done(u64),
+    /// Rows of these columns follow. `outputs`: they are the one row of a call's output parameters.
+    Rows { columns: Vec<Definition>, outputs: bool },
+}
+
+/// A statement that the server prepared.
+pub(super) struct Prepared {
+    pub(super) id: u32,
+    pub(super) parameters: usize,
+    pub(super) columns: Vec<Definition>,
+}
+
+/// A connection.
+pub(super) struct Wire {
+    socket: Socket,
+    /// What was received and not looked at is at `at..end`.
+    input: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// The number of the next packet.
+    number: u8,
+    /// What is sent next.
+    frame: Vec<u8>,
+    status: u16,
+    pub(super) interrupter: Interrupter,
+    pub(super) version: String,
+    pub(super) is_maria: bool,
+    /// Whether the server runs one statement for many rows of parameters.
+    pub(super) bulk: bool,
+}
+
+fn broken(error: &io::Error) -> DbError {
+    DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Lost, format!("the connection broke: {error}")) }
+}
+
+fn defect(what: &str) -> DbError {
+    DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Lost, format!("the server sent {what}")) }
+}
+
+fn refused(message: impl Into<String>) -> DbError {
+    DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Connect, message) }
+}
+
+/// What a plugin of the login is told.
+struct Login<'a> {
+    password: &'a [u8],
+    nonce: &'a [u8],
+    private: bool,
+    local: bool,
+}
+
+impl Context for Login<'_> {
+    fn pass(&self) -> &[u8] {
+        self.password
+    }
+
+    fn is_ipc_transport(&self) -> bool {
+        self.local
+    }
+
+    fn is_tls_transport(&self) -> bool {
+        self.private
+    }
+
+    fn scramble(&self) -> &[u8] {
+        self.nonce
+    }
+
+    fn server_key_pem(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Wire {
+    /// Connects and logs in: encrypted or not, in the order that the mode says.
+    pub(super) fn open(address: &Address, timeout: Option<Duration>) -> Outcome<Wire> {
+        let ways: &[Cover] = match address.protection.mode {
+            _ if address.socket.is_some() => &[Cover::Plain],
+            Mode::Disable => &[Cover::Plain],
+            Mode::Allow | Mode::Prefer => &[Cover::Offered, Cover::Plain],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[Cover::Encrypted],
+        };
+        let mut last = defect("nothing");
+        for cover in ways {
+            match Wire::connect(address, timeout, *cover) {
+                Ok(wire) => return Ok(wire),
+                // Who cannot agree on an encryption may do without, where that is allowed.
+                Err((Stage::Encrypt, error)) => last = error,
+                Err((Stage::Reach | Stage::LogIn, error)) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
+        let unreached =
+            |error: io::Error| (Stage::Reach, refused(format!("cannot connect to {}: {error}", address.place())));
+        let socket = match &address.socket {
+            Some(path) => Socket::unix(path),
+            None => Socket::tcp(&address.host, address.port, timeout),
+        };
+        let socket = socket.map_err(unreached)?;
+        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(unreached)?;
+        let interrupter = Interrupter {
+            address: address.clone(),
+            id: 0,
+            socket: Arc::default(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
+        let mut wire = Wire {
+            socket,
+            input: Vec::new(),
+            at: 0,
+            end: 0,
+            number: 0,
+            frame: Vec::new(),
+            status: 0,
+            interrupter,
+            version: String::new(),
+            is_maria: false,
+            bulk: false,
+        };
+        let login = |e: DbError| (Stage::LogIn, DbError { kind: ErrorKind::Connect, ..e });
+        let greeting = wire.packet().map_err(login)?;
+        if greeting.first() == Some(&0xff) {
+            return Err(login(failure(&greeting)));
+        }
+        let greeting: HandshakePacket<'_> =
+            ParseBuf(&greeting).parse(()).map_err(|e| login(defect(&format!("no greeting: {e}"))))?;
+        wire = wire.greeted(address, &greeting, cover)?;
+        wire.log_in(address, &greeting).and_then(|()| wire.settings()).map_err(login)?;
+        let handle = wire.socket.handle().map_err(unreached)?;
+        *wire.interrupter.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        wire.socket.set_timeout(None).map_err(unreached)?;
+        Ok(wire)
+    }
+
+    /// Learns who the server is, and has the connection encrypted as wanted.
+    fn greeted(
+        mut self,
+        address: &Address,
+        greeting: &HandshakePacket<'_>,
+        cover: Cover,
+    ) -> Result<Wire, (Stage, DbError)> {
+        let version = greeting.server_version_str();
+        // MariaDB put a version before its own that old replicas believed.
+        self.version = version.strip_prefix("5.5.5-").unwrap_or(&version).to_owned();
+        // It says so too by leaving out the first bit, which every other server sets.
+        self.is_maria = version.contains("MariaDB") || !self.offers(greeting, CapabilityFlags::CLIENT_LONG_PASSWORD);
+        self.bulk = self.is_maria
+            && greeting.mariadb_ext_capabilities().contains(MariadbCapabilities::MARIADB_CLIENT_STMT_BULK_OPERATIONS);
+        self.interrupter.id = greeting.connection_id();
+        if !self.offers(greeting, CapabilityFlags::CLIENT_PROTOCOL_41 | CapabilityFlags::CLIENT_PLUGIN_AUTH) {
+            let message = format!("the server {} ({}) is older than 5.5.7", address.place(), self.version);
+            return Err((Stage::LogIn, refused(message)));
+        }
+        if cover == Cover::Plain {
+            return Ok(self);
+        }
+        if !self.offers(greeting, CapabilityFlags::CLIENT_SSL) {
+            if cover == Cover::Offered {
+                return Ok(self);
+            }
+            let message = format!("the server {} does not encrypt, and the connection wants it", address.place());
+            return Err((Stage::LogIn, refused(message)));
+        }
+        let request = SslRequest::new(self.abilities(address) | CapabilityFlags::CLIENT_SSL, LONGEST, COLLATION);
+        let mut payload = Vec::new();
+        request.serialize(&mut payload);
+        self.write(&[&payload]).map_err(|e| (Stage::Encrypt, e))?;
+        match self.socket {
+            Socket::Tcp(stream) => {
+                let tls = address.protection.encrypt(&address.host, stream).map_err(|e| (Stage::Encrypt, e))?;
+                self.socket = Socket::Tls(Box::new(tls));
+                Ok(self)
+            }
+            socket => Ok(Wire { socket, ..self }),
+        }
+    }
+
+    fn offers(&self, greeting: &HandshakePacket<'_>, flags: CapabilityFlags) -> bool {
+        greeting.capabilities().contains(flags)
+    }
+
+    fn abilities(&self, address: &Address) -> CapabilityFlags {
+        let mut flags = CapabilityFlags::CLIENT_LONG_FLAG
+            | CapabilityFlags::CLIENT_PROTOCOL_41
+            | CapabilityFlags::CLIENT_TRANSACTIONS
+            | CapabilityFlags::CLIENT_SECURE_CONNECTION
+            | CapabilityFlags::CLIENT_MULTI_STATEMENTS
+            | CapabilityFlags::CLIENT_MULTI_RESULTS
+            | CapabilityFlags::CLIENT_PS_MULTI_RESULTS
+            | CapabilityFlags::CLIENT_PLUGIN_AUTH;
+        // Without this bit a server of MariaDB looks at those that only it knows.
+        flags.set(CapabilityFlags::CLIENT_LONG_PASSWORD, !self.is_maria);
+        flags.set(CapabilityFlags::CLIENT_FOUND_ROWS, address.found_rows);
+        flags.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, !address.database.is_empty());
+        flags.set(CapabilityFlags::CLIENT_SSL, matches!(self.socket, Socket::Tls(_)));
+        flags
+    }
+
+    fn log_in(&mut self, address: &Address, greeting: &HandshakePacket<'_>) -> Outcome<()> {
+        let mut nonce = greeting.nonce();
+        nonce.truncate(20);
+        let mut plugin = greeting.auth_plugin().map_or(AuthPlugin::MysqlNativePassword, AuthPlugin::into_owned);
+        let mut procedure = plugin.init();
+        // A way that is not known here is not the user's, perhaps: the server says which that is.
+        if procedure.is_err() || matches!(plugin, AuthPlugin::MysqlOldPassword | AuthPlugin::MysqlClearPassword) {
+            plugin = AuthPlugin::MysqlNativePassword;
+            procedure = plugin.init();
+        }
+        let mut procedure = procedure.map_err(|e| refused(e.to_string()))?;
+        let first = self.step(address, &mut procedure, &plugin, &nonce, &nonce)?;
+        let extended = match self.bulk {
+            true => MariadbCapabilities::MARIADB_CLIENT_STMT_BULK_OPERATIONS,
+            false => MariadbCapabilities::empty(),
+        };
+        let database = (!address.database.is_empty()).then_some(address.database.as_bytes());
+        let response = HandshakeResponse::new(
+            first.as_deref(),
+            (5, 5, 7),
+            Some(address.user.as_bytes()),
+            database,
+            Some(plugin.clone()),
+            self.abilities(address),
+            None,
+            LONGEST,
+        )
+        .with_mariadb_ext_capabilities(extended);
+        let mut payload = Vec::new();
+        response.serialize(&mut payload);
+        self.write(&[&payload])?;
+        loop {
+            let packet = self.packet()?;
+            let answer = match packet.first() {
+                Some(0x00) => {
+                    self.done(&packet);
+                    return Ok(());
+                }
+                Some(0xff) => return Err(failure(&packet)),
+                Some(0xfe) if packet.len() > 1 => {
+                    let switch: AuthSwitchRequest<'_> =
+                        ParseBuf(&packet).parse(()).map_err(|e| defect(&format!("no way of logging in: {e}")))?;
+                    plugin = switch.auth_plugin().into_owned();
+                    nonce = switch.plugin_data().to_vec();
+                    procedure = plugin.init().map_err(|_| unknown_plugin(&plugin))?;
+                    self.step(address, &mut procedure, &plugin, &nonce, &nonce)?
+                }
+                Some(0xfe) => return Err(unknown_plugin(&AuthPlugin::MysqlOldPassword)),
+                Some(0x01) => self.step(address, &mut procedure, &plugin, &nonce, &packet[1..])?,
+                _ => self.step(address, &mut procedure, &plugin, &nonce, &packet)?,
+            };
+            if let Some(answer) = answer {
+                self.write(&[&answer])?;
+            }
+        }
+    }
+
+    /// What a way of logging in says to a challenge.
+    fn step(
+        &self,
+        address: &Address,
+        procedure: &mut AuthProc,
+        plugin: &AuthPlugin<'_>,
+        nonce: &[u8],
+        challenge: &[u8],
+    ) -> Outcome<Option<Vec<u8>>> {
+        let (private, local) = (matches!(self.socket, Socket::Tls(_)), matches!(self.socket, Socket::Unix(_)));
+        let bare = matches!(plugin, AuthPlugin::MysqlClearPassword | AuthPlugin::MysqlOldPassword);
+        if bare && !(private || local) {
+            let name = String::from_utf8_lossy(plugin.as_bytes()).into_owned();
+            let message =
+                format!("the server wants the password as it is ({name}), over a connection that is not encrypted");
+            return Err(refused(message));
+        }
+        let login = Login { password: address.password.as_bytes(), nonce, private, local };
+        let response = procedure.run(login, challenge).map_err(|e| {
+            let name = String::from_utf8_lossy(plugin.as_bytes()).into_owned();
+            refused(format!("logging in by {name}: {e}"))
+        })?;
+        // One byte asks for the key of the server.
+        let asks = response.data().is_some_and(|data| data.len() == 1)
+            && matches!(plugin, AuthPlugin::CachingSha2Password | AuthPlugin::Sha256Password);
+        if asks && !address.asks_for_key {
+            let message = "the server has to be asked for its key, which AllowPublicKeyRetrieval=false forbids; encrypt the \
+                           connection (SslMode=Required)";
+            return Err(refused(message));
+        }
+        Ok(response.data().map(<[u8]>::to_vec))
+    }
+
+    /// What every session begins with, and goes back to: UTF-8 both ways, and a server that waits for a reader who takes
+    /// his time.
+    pub(super) fn settings(&mut self) -> Outcome<()> {
+        let sql = b"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION net_write_timeout = 31536000";
+        self.send(&[&[COM_QUERY], sql])?;
+        self.settle()
+    }
+
+    /// Says goodbye. A server that is gone need not be told.
+    pub(super) fn quit(&mut self) {
+        let _ = self.send(&[&[COM_QUIT]]);
+    }
+
+    /// Whether a transaction is open, as the server said last.
+    pub(super) fn in_transaction(&self) -> bool {
+        self.status & IN_TRANSACTION != 0
+    }
+
+    /// Takes note of a transaction that an error ended.
+    pub(super) fn transaction_ended(&mut self) {
+        self.status &= !IN_TRANSACTION;
+    }
+
+    /// Whether another result follows.
+    pub(super) fn has_more(&self) -> bool {
+        self.status & MORE_RESULTS != 0
+    }
+
+    /// How long a statement may take.
+    pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
+        self.socket.set_timeout(timeout.map(|t| t + GRACE)).map_err(|e| broken(&e))
+    }
+
+    /// Sends a command: the parts of one packet.
+    pub(super) fn send(&mut self, parts: &[&[u8]]) -> Outcome<()> {
+        self.number = 0;
+        self.write(parts)
+    }
+
+    fn write(&mut self, parts: &[&[u8]]) -> Outcome<()> {
+        let length: usize = parts.iter().map(|p| p.len()).sum();
+        self.frame.clear();
+        let (mut left, mut room) = (length, 0);
+        let head = |frame: &mut Vec<u8>, number: &mut u8, left: usize| {
+            let size = left.min(WHOLE);
+            frame.extend_from_slice(&(size as u32).to_le_bytes()[..3]);
+            frame.push(*number);
+            *number = number.wrapping_add(1);
+            size
+        };
+        for part in parts {
+            let mut part = *part;
+            while !part.is_empty() {
+                if room == 0 {
+                    room = head(&mut self.frame, &mut self.number, left);
+                }
+                let taken = part.len().min(room);
+                self.frame.extend_from_slice(&part[..taken]);
+                part = &part[taken..];
+                room -= taken;
+                left -= taken;
+            }
+        }
+        if length.is_multiple_of(WHOLE) {
+            head(&mut self.frame, &mut self.number, 0);
+        }
+        let frame = std::mem::take(&mut self.frame);
+        let sent = self.socket.write_all(&frame).and_then(|()| self.socket.flush());
+        if frame.capacity() <= 8 << 20 {
+            self.frame = frame;
+        }
+        sent.map_err(|e| self.last_words().unwrap_or_else(|| self.lost(&e)))
+    }
+
+    /// What the server said before it closed the connection that cannot be written to any more.
+    fn last_words(&mut self) -> Option<DbError> {
+        self.socket.set_timeout(Some(Duration::from_secs(1))).ok()?;
+        let packet = self.packet().ok()?;
+        let error = (packet.first() == Some(&0xff)).then(|| failure(&packet))?;
+        Some(match error.kind {
+            ErrorKind::Lost | ErrorKind::Cancelled => error,
+            _ => DbError { kind: ErrorKind::Lost, ..error },
+        })
+    }
+
+    fn lost(&mut self, error: &io::Error) -> DbError {
+        let cancelled = self.interrupter.cancelled.load(Ordering::Relaxed);
+        let silent = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        // Whoever asks again is not to wait again.
+        self.socket.shut_down();
+        if silent && !cancelled {
+            let message = "the server does not answer within the timeout of the statement";
+            return DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Timeout, message) };
+        }
+        DbError { kind: if cancelled { ErrorKind::Cancelled } else { ErrorKind::Lost }, ..broken(error) }
+    }
+
+    /// Reads more into the input.
+    fn fill(&mut self) -> Outcome<()> {
+        if self.at > 0 {
+            self.input.copy_within(self.at..self.end, 0);
+            self.end -= self.at;
+            self.at = 0;
+        }
+        // Grown for the longest packet, and given back when there is none of that size any more.
+        if self.input.len() > 16 * READ && self.end < READ {
+            self.input = self.input[..self.end].to_vec();
+        }
+        if self.input.len() < self.end + READ {
+            self.input.resize((self.end + READ).next_power_of_two(), 0);
+        }
+        let got = loop {
+            match self.socket.read(&mut self.input[self.end..]) {
+                Ok(got) => break got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        };
+        self.end += got;
+        if got == 0 {
+            return Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it")));
+        }
+        Ok(())
+    }
+
+    /// The length of the packet at `at`, if its head is here.
+    fn length(&self, at: usize) -> Option<usize> {
+        let head = self.input[..self.end].get(at..at + 4)?;
+        Some(u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize)
+    }
+
+    /// Where a packet with what it goes on in ends, and the length of what is in it, if all of it is here.
+    fn whole(&self) -> Option<(usize, usize)> {
+        let (mut at, mut size) = (self.at, 0);
+        loop {
+            let length = self.length(at)?;
+            at += 4 + length;
+            size += length;
+            if at > self.end {
+                return None;
+            }
+            if length < WHOLE {
+                return Some((at, size));
+            }
+        }
+    }
+
+    /// Appends what is in the packet that ends at `end` to `out`, and goes behind it.
+    fn take(&mut self, end: usize, out: &mut Vec<u8>) {
+        self.number = self.input[self.at + 3].wrapping_add(1);
+        while self.at < end {
+            let length = self.length(self.at).unwrap_or(0);
+            self.number = self.input[self.at + 3].wrapping_add(1);
+            out.extend_from_slice(&self.input[self.at + 4..self.at + 4 + length]);
+            self.at += 4 + length;
+        }
+    }
+
+    /// The next packet.
+    fn packet(&mut self) -> Outcome<Vec<u8>> {
+        loop {
+            if let Some((end, size)) = self.whole() {
+                let mut out = Vec::with_capacity(size);
+                self.take(end, &mut out);
+                return Ok(out);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Takes note of an OK; how many rows were affected.
+    fn done(&mut self, packet: &[u8]) -> u64 {
+        let mut rest = &packet[1..];
+        let (affected, _) = (number(&mut rest).unwrap_or(0), number(&mut rest));
+        if let Some(status) = rest.first_chunk::<2>() {
+            self.status = u16::from_le_bytes(*status);
+        }
+        affected
+    }
+
+    /// Takes note of an EOF, if it is one.
+    fn eof(&mut self, packet: &[u8]) -> bool {
+        let ends = packet.first() == Some(&0xfe) && packet.len() < 9;
+        if let Some(status) = packet.get(3..5).filter(|_| ends) {
+            self.status = u16::from_le_bytes([status[0], status[1]]);
+        }
+        ends
+    }
+
+    /// The definitions of columns or parameters, and the EOF behind them.
+    fn definitions(&mut self, count: usize) -> Outcome<Vec<Definition>> {
+        let mut columns = Vec::with_capacity(count);
+        for _ in 0..count {
+            let packet = self.packet()?;
+            columns.push(ParseBuf(&packet).parse(()).map_err(|e| defect(&format!("no column: {e}")))?);
+        }
+        if count > 0 {
+            let packet = self.packet()?;
+            if !self.eof(&packet) {
+                return Err(defect("no end of the columns"));
+            }
+        }
+        Ok(columns)
+    }
+
+    /// What the server says to a command, or next in its answer.
+    pub(super) fn reply(&mut self) -> Outcome<Reply> {
+        let packet = self.packet()?;
+        match packet.first() {
+            Some(0x00) => Ok(Reply::Done(self.done(&packet))),
+            Some(0xff) => {
+                self.status &= !(MORE_RESULTS | OUTPUTS);
+                Err(failure(&packet))
+            }
+            // It asks for a file, which was not offered.
+            Some(0xfb) => {
+                self.write(&[])?;
+                let refused = self.reply();
+                let message = "the server asks for a file of this machine (LOAD DATA LOCAL), which it does not get";
+                refused.and(Err(DbError::unsupported(message)))
+            }
+            _ => {
+                let count = number(&mut &packet[..]).ok_or_else(|| defect("no answer"))?;
+                let columns = self.definitions(count as usize)?;
+                Ok(Reply::Rows { columns, outputs: self.status & OUTPUTS != 0 })
+            }
+        }
+    }
+
+    /// Prepares a statement.
+    pub(super) fn prepare(&mut self, sql: &str) -> Outcome<Prepared> {
+        self.send(&[&[COM_STMT_PREPARE], sql.as_bytes()])?;
+        let packet = self.packet()?;
+        if packet.first() == Some(&0xff) {
+            return Err(failure(&packet));
+        }
+        let Some(head) = packet.get(..9) else { return Err(defect("no statement")) };
+        let id = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+        let columns = usize::from(u16::from_le_bytes([head[5], head[6]]));
+        let parameters = usize::from(u16::from_le_bytes([head[7], head[8]]));
+        self.definitions(parameters)?;
+        Ok(Prepared { id, parameters, columns: self.definitions(columns)? })
+    }
+
+    /// Forgets a statement. There is no answer to that.
+    pub(super) fn close(&mut self, id: u32) -> Outcome<()> {
+        self.send(&[&[COM_STMT_CLOSE], &id.to_le_bytes()])
+    }
+
+    /// Moves whole rows from the input to `block`, each with its length of 32 bits before it, up to about `bytes` and
+    /// `rows`, waiting for more as need be. How many, and whether that was the last of them.
+    pub(super) fn rows(&mut self, block: &mut Vec<u8>, bytes: usize, rows: usize) -> Outcome<(usize, bool)> {
+        let mut count = 0;
+        loop {
+            // Those that lie one behind the other go together.
+            let start = self.at;
+            let mut other = false;
+            while count < rows && block.len() + (self.at - start) < bytes {
+                match self.length(self.at) {
+                    Some(length) if length < WHOLE && self.at + 4 + length <= self.end => {
+                        let first = if length == 0 { 0xfe } else { self.input[self.at + 4] };
+                        if first == 0xff || (first == 0xfe && length < 9) {
+                            other = true;
+                            break;
+                        }
+                        // The number of the packet makes room for more of its length.
+                        self.input[self.at + 3] = 0;
+                        self.at += 4 + length;
+                        count += 1;
+                    }
+                    _ => break,
+                }
+            }
+            block.extend_from_slice(&self.input[start..self.at]);
+            if other {
+                return self.end_of_rows().map(|()| (count, true));
+            }
+            if count >= rows || block.len() >= bytes {
+                return Ok((count, false));
+            }
+            // One that goes on in other packets.
+            match self.length(self.at).and(self.whole()) {
+                Some((end, size)) if size >= WHOLE => {
+                    let size = u32::try_from(size).map_err(|_| defect("a row that is too long"))?;
+                    block.extend_from_slice(&size.to_le_bytes());
+                    self.take(end, block);
+                    count += 1;
+                }
+                _ => self.fill()?,
+            }
+        }
+    }
+
+    fn end_of_rows(&mut self) -> Outcome<()> {
+        let packet = self.packet()?;
+        if self.eof(&packet) {
+            return Ok(());
+        }
+        self.status &= !(MORE_RESULTS | OUTPUTS);
+        Err(failure(&packet))
+    }
+
+    /// Whether the rows that follow end within what was received.
+    pub(super) fn ends_here(&self) -> bool {
+        let mut at = self.at;
+        while let Some(length) = self.length(at) {
+            let first = self.input[..self.end].get(at + 4).copied();
+            if at + 4 + length > self.end {
+                return false;
+            }
+            if length < 9 && matches!(first, Some(0xfe)) || first == Some(0xff) {
+                return true;
+            }
+            at += 4 + length;
+        }
+        false
+    }
+
+    /// Reads past rows that nobody wants.
+    pub(super) fn skip_rows(&mut self) -> Outcome<()> {
+        let mut block = Vec::new();
+        loop {
+            block.clear();
+            if self.rows(&mut block, READ, usize::MAX)?.1 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads to the end of an answer that nobody wants.
+    pub(super) fn settle(&mut self) -> Outcome<()> {
+        loop {
+            if let Reply::Rows { .. } = self.reply()? {
+                self.skip_rows()?;
+            }
+            if !self.has_more() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn unknown_plugin(plugin: &AuthPlugin<'_>) -> DbError {
+    let name = String::from_utf8_lossy(plugin.as_bytes()).into_owned();
+    let message = format!("the server asks for a way of logging in ({name}) that this build does not have");
+    DbError { source: SOURCE.into(), ..DbError::unsupported(message) }
+}
+
+/// A number of one to nine bytes, at the beginning of `rest`.
+pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
+    let (first, behind) = rest.split_first()?;
+    let size = match first {
+        0..=0xfa => {
+            *rest = behind;
+            return Some(u64::from(*first));
+        }
+        0xfc => 2,
+        0xfd => 3,
+        0xfe => 8,
+        _ => return None,
+    };
+    let (digits, behind) = behind.split_at_checked(size)?;
+    *rest = behind;
+    Some(digits.iter().rev().fold(0, |n, d| n << 8 | u64::from(*d)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length() {
+        for (bytes, expected, left) in [
+            (&[7_u8, 1][..], Some(7), 1),
+            (&[0xfc, 1, 2], Some(0x0201), 0),
+            (&[0xfd, 1, 2, 3], Some(0x03_0201), 0),
+            (&[0xfe, 1, 0, 0, 0, 0, 0, 0, 1], Some(0x0100_0000_0000_0001), 0),
+            (&[0xfb], None, 1),
+            (&[0xfc, 1], None, 2),
+            (&[], None, 0),
+        ] {
+            let mut rest = bytes;
+            assert_eq!(number(&mut rest), expected, "{bytes:?}");
+            assert!(expected.is_none() || rest.len() == left, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A connection to a server that is spoken to by its own protocol: TCP, a socket of this machine, or encrypted.
+
+use super::tls::Tls;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long connecting may take where nothing else is said.
+pub(super) const CONNECT: Duration = Duration::from_secs(15);
+
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<Tls>),
+}
+
+impl Socket {
+    /// Reaches a host by one of its addresses.
+    pub(super) fn tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<Socket> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for place in (host, port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&place, timeout.unwrap_or(CONNECT)) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Socket::Tcp(stream));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Reaches a server of this machine by its socket.
+    pub(super) fn unix(path: &Path) -> io::Result<Socket> {
+        UnixStream::connect(path).map(Socket::Unix)
+    }
+
+    /// How long an answer is waited for.
+    pub(super) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_read_timeout(timeout),
+            Socket::Unix(stream) => stream.set_read_timeout(timeout),
+            Socket::Tls(tls) => tls.stream.sock.set_read_timeout(timeout),
+        }
+    }
+
+    /// Ends it both ways, for whoever waits in it.
+    pub(super) fn shut_down(&self) {
+        // It may be gone already.
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Socket::Tls(tls) => tls.stream.sock.shutdown(Shutdown::Both),
+        };
+    }
+
+    /// The same connection without its encryption: to shut it down from another thread.
+    pub(super) fn handle(&self) -> io::Result<Socket> {
+        Ok(match self {
+            Socket::Tcp(stream) => Socket::Tcp(stream.try_clone()?),
+            Socket::Unix(stream) => Socket::Unix(stream.try_clone()?),
+            Socket::Tls(tls) => Socket::Tcp(tls.stream.sock.try_clone()?),
+        })
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.read(buffer),
+            Socket::Unix(stream) => stream.read(buffer),
+            Socket::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.write(buffer),
+            Socket::Unix(stream) => stream.write(buffer),
+            Socket::Tls(tls) => tls.stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Tls(tls) => tls.stream.flush(),
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+        }
+    }
+}
