@@ -168,6 +168,16 @@ pub enum EventFormat {
     Json,
 }
 
+/// How a report is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// `dtsx check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -182,7 +192,7 @@ pub struct CheckArgs {
     pub password: Option<String>,
     /// text for people, json one object a package and line
     #[arg(long, value_enum, default_value_t)]
-    pub format: EventFormat,
+    pub format: ReportFormat,
 }
 
 /// `dtsx explain`.
@@ -208,7 +218,7 @@ pub struct ConnectionsArgs {
     pub test: bool,
     /// text for people, json one array
     #[arg(long, value_enum, default_value_t)]
-    pub format: EventFormat,
+    pub format: ReportFormat,
 }
 
 /// `dtsx read`.
@@ -274,7 +284,7 @@ pub struct EvalArgs {
     pub locale: u32,
     /// text for people, json one object
     #[arg(long, value_enum, default_value_t)]
-    pub format: EventFormat,
+    pub format: ReportFormat,
 }
 
 /// A name with a type and a value.
@@ -295,7 +305,7 @@ pub struct FunctionsArgs {
     pub name: Option<String>,
     /// text for people, json one object a function and line
     #[arg(long, value_enum, default_value_t)]
-    pub format: EventFormat,
+    pub format: ReportFormat,
 }
 
 /// All of `dtsx`: arguments (the program's name first) to exit code.

@@ -1,6 +1,6 @@
 //! `dtsx check`: an offline verdict on packages.
 
-use crate::args::{CheckArgs, EventFormat};
+use crate::args::{CheckArgs, ReportFormat};
 use crate::json::{Object, array, quoted};
 use crate::output::{CommandResult, Look, Out, shown};
 use dtsx::{CheckReport, ExitCode, Finding, OpenOptions, Severity, Tally};
@@ -18,15 +18,15 @@ pub fn run(args: &CheckArgs, out: &mut Out) -> CommandResult {
     for path in &args.packages {
         let verdict = Verdict::of(path, args);
         match args.format {
-            EventFormat::Json => {
+            ReportFormat::Json => {
                 writeln!(out, "{}", verdict.json())?;
                 out.flush()?;
             }
-            EventFormat::Text => out.write_all(verdict.text(look).as_bytes())?,
+            ReportFormat::Text => out.write_all(verdict.text(look).as_bytes())?,
         }
         worst = worse(worst, verdict.code);
     }
-    if args.format == EventFormat::Text && args.packages.len() > 1 {
+    if args.format == ReportFormat::Text && args.packages.len() > 1 {
         let word = if worst == ExitCode::Success { "all of them would run" } else { "not all of them would run" };
         writeln!(out, "{} packages: {word}", args.packages.len())?;
     }

@@ -1,6 +1,6 @@
 //! `dtsx connections`: what stands behind the connection managers of a package.
 
-use crate::args::{ConnectionsArgs, EventFormat};
+use crate::args::{ConnectionsArgs, ReportFormat};
 use crate::json::{Object, array};
 use crate::output::{CommandResult, Out};
 use dtsx::{ConnectionReport, ExitCode};
@@ -14,11 +14,11 @@ pub fn run(args: &ConnectionsArgs, out: &mut Out) -> CommandResult {
     let package = args.settings.open(&args.package)?;
     let reports = package.connections(args.test)?;
     match args.format {
-        EventFormat::Json => {
+        ReportFormat::Json => {
             let list = reports.iter().map(json);
             writeln!(out, "{}", array(list))?;
         }
-        EventFormat::Text => {
+        ReportFormat::Text => {
             for report in &reports {
                 writeln!(out, "{}", text(report))?;
             }

@@ -1,6 +1,6 @@
 //! `dtsx eval`: type and value of an expression.
 
-use crate::args::{EvalArgs, EventFormat};
+use crate::args::{EvalArgs, ReportFormat};
 use crate::json::{Object, array, quoted};
 use crate::output::{CommandResult, Failure, Look, Out, expression_error, note};
 use dtsx::ExitCode;
@@ -14,20 +14,20 @@ use std::io::{self, Write};
 pub fn run(args: &EvalArgs, out: &mut Out) -> CommandResult {
     let names = names(args).map_err(|e| Failure::Usage(e.to_string()))?;
     match (evaluate(&args.expression, &names), args.format) {
-        (Ok(it), EventFormat::Text) => {
+        (Ok(it), ReportFormat::Text) => {
             it.warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
             writeln!(out, "type   {}\nvalue  {}", it.data_type, shown(&it))?;
             Ok(ExitCode::Success)
         }
-        (Ok(it), EventFormat::Json) => {
+        (Ok(it), ReportFormat::Json) => {
             writeln!(out, "{}", json(&it))?;
             Ok(ExitCode::Success)
         }
-        (Err(error), EventFormat::Text) => {
+        (Err(error), ReportFormat::Text) => {
             note(expression_error(&error, Look::of(&io::stderr())).trim_end());
             Ok(ExitCode::Failed)
         }
-        (Err(error), EventFormat::Json) => {
+        (Err(error), ReportFormat::Json) => {
             writeln!(out, "{}", error_json(&error))?;
             Ok(ExitCode::Failed)
         }

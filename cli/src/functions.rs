@@ -1,10 +1,10 @@
 //! `dtsx functions`: the reference of the functions of expressions, from their table.
 
-use crate::args::{EventFormat, FunctionsArgs};
+use crate::args::{FunctionsArgs, ReportFormat};
 use crate::json::{Object, array};
 use crate::output::{CommandResult, Failure, Look, Out};
 use dtsx::ExitCode;
-use dtsx::expressions::{FunctionDef, NullRule, functions};
+use dtsx::expressions::{Example, FunctionDef, Names, NullRule, evaluate, functions, similar_functions};
 use std::io::{self, Write};
 
 /// Prints one function, or all.
@@ -14,22 +14,30 @@ use std::io::{self, Write};
 pub fn run(args: &FunctionsArgs, out: &mut Out) -> CommandResult {
     let wanted = |f: &&FunctionDef| args.name.as_ref().is_none_or(|name| f.name.eq_ignore_ascii_case(name));
     let found: Vec<&FunctionDef> = functions().iter().filter(wanted).collect();
-    if found.is_empty() {
-        let name = args.name.as_deref().unwrap_or_default();
-        let all: Vec<&str> = functions().iter().map(|f| f.name).collect();
-        return Err(Failure::Usage(format!("there is no function {name}; there are {}", all.join(", "))));
+    if let (Some(name), []) = (&args.name, &found[..]) {
+        return Err(Failure::Usage(no_function(name)));
     }
     let look = Look::of(&io::stdout());
     for (n, function) in found.into_iter().enumerate() {
         match args.format {
-            EventFormat::Json => writeln!(out, "{}", json(function))?,
-            EventFormat::Text => {
+            ReportFormat::Json => writeln!(out, "{}", json(function))?,
+            ReportFormat::Text => {
                 let gap = if n == 0 { "" } else { "\n" };
                 write!(out, "{gap}{}", text(function, look))?;
             }
         }
     }
     Ok(ExitCode::Success)
+}
+
+/// With the names that are like it, or else all.
+fn no_function(name: &str) -> String {
+    let similar = similar_functions(name);
+    if similar.is_empty() {
+        let all: Vec<&str> = functions().iter().map(|f| f.name).collect();
+        return format!("there is no function \"{name}\"; there are {}", all.join(", "));
+    }
+    format!("there is no function \"{name}\"; did you mean {}?", similar.join(", "))
 }
 
 /// What a reader needs to know of NULL, where the function's own words do not say it.
@@ -42,12 +50,23 @@ fn text(function: &FunctionDef, look: Look) -> String {
     for line in folded(&format!("{} {}", function.doc, null_rule(function)), 100) {
         out.push_str(&format!("    {line}\n"));
     }
+    let mut typed: Vec<String> = function.arguments().map(|(name, takes)| format!("{name}: {takes}")).collect();
+    typed.push(format!("result: {}", function.types.gives));
+    for line in typed.iter().flat_map(|line| folded(line, 100)) {
+        out.push_str(&format!("    {line}\n"));
+    }
     let width = function.examples.iter().map(|e| e.text.chars().count()).max().unwrap_or(0).min(60);
     for example in function.examples {
         let result = if example.result.is_empty() { "(empty)" } else { example.result };
-        out.push_str(&format!("    {:<width$}  ->  {}\n", example.text, result.replace('\t', "\\t")));
+        let of = result_type(example).map_or(String::new(), |name| format!("{name}  "));
+        out.push_str(&format!("    {:<width$}  ->  {of}{}\n", example.text, result.replace('\t', "\\t")));
     }
     out
+}
+
+/// The type of an example; none of one that is wrong or fails.
+fn result_type(example: &Example) -> Option<String> {
+    evaluate(example.text, &Names::new()).ok().map(|it| it.data_type.to_string())
 }
 
 /// Words in lines of at most `width` characters.
@@ -66,15 +85,21 @@ fn folded(text: &str, width: usize) -> Vec<String> {
 }
 
 fn json(function: &FunctionDef) -> String {
-    let examples = function
-        .examples
-        .iter()
-        .map(|example| Object::new().text("expression", example.text).text("result", example.result).end());
+    let arguments = function
+        .arguments()
+        .map(|(name, takes)| Object::new().text("name", name).text("type", &takes.to_string()).end());
+    let examples = function.examples.iter().map(|example| {
+        let object = Object::new().text("expression", example.text).text("result", example.result);
+        object.optional("type", result_type(example)).end()
+    });
     Object::new()
         .text("name", function.name)
         .text("syntax", function.syntax)
         .raw("arity", function.arity)
+        .raw("arguments", array(arguments))
+        .text("result_type", &function.types.gives.to_string())
         .text("doc", function.doc)
+        .raw("volatile", function.volatile)
         .raw("null_if_an_argument_is", function.nulls == NullRule::Propagate)
         .raw("examples", array(examples))
         .end()

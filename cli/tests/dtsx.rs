@@ -195,7 +195,34 @@ fn functions_are_explained() {
     let ran = dtsx(&["functions", "--format", "json"]);
     assert_eq!((ran.code, ran.stdout.lines().count()), (0, 39));
     assert!(ran.stdout.lines().all(|line| line.starts_with("{\"name\":\"") && line.ends_with('}')));
-    assert_eq!(dtsx(&["functions", "coalesce"]).code, 6);
+    for part in [
+        "    length: an integer\n",
+        "    result: DT_WSTR(length, if constant; else that of text)\n",
+        "->  DT_WSTR(8)  Mount",
+    ] {
+        assert!(dtsx(&["functions", "left"]).stdout.contains(part), "no {part:?}");
+    }
+    let json = dtsx(&["functions", "dateadd", "--format", "json"]).stdout;
+    for part in [
+        r#""arguments":[{"name":"part","type":"a text literal"},{"name":"number","type":"an integer"},"#,
+        r#""result_type":"DT_DBTIMESTAMP""#,
+        r#""volatile":false"#,
+        r#""type":"DT_DBTIMESTAMP"}"#,
+    ] {
+        assert!(json.contains(part), "no {part:?} in\n{json}");
+    }
+    for (name, said) in [
+        ("coalesce", "there is no function \"coalesce\"; there are ABS, CEILING,"),
+        ("SUBSTR", "there is no function \"SUBSTR\"; did you mean SUBSTRING?"),
+        ("", "there is no function \"\"; there are ABS"),
+    ] {
+        let ran = dtsx(&["functions", name]);
+        assert_eq!(ran.code, 6, "{name}");
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    for command in ["eval", "functions", "check", "connections"] {
+        assert!(!dtsx(&[command, "--help"]).stdout.contains("Live on a terminal"), "{command}");
+    }
 }
 
 #[cfg(unix)]

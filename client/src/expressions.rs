@@ -8,7 +8,9 @@ use dtsx_engine::types::format::format_value;
 use dtsx_engine::types::scalar::array_of;
 use dtsx_engine::variables::VariableType;
 
-pub use dtsx_engine::expr::{Example, ExprError, FunctionDef, NullRule, functions};
+pub use dtsx_engine::expr::{
+    Example, ExprError, FunctionDef, Gives, NullRule, Signature, Takes, functions, similar_functions,
+};
 pub use dtsx_engine::types::{DataType, Value};
 
 /// The columns of a row and the variables that an expression may name.

@@ -2,7 +2,7 @@
 //! `DTSX_BLESS=1 cargo test -p dtsx-tests --test reference` writes them anew.
 
 use dtsx_components::catalog::{ENUMERATORS, Family, STOCK, TASKS, components};
-use dtsx_engine::expr::{NullRule, functions};
+use dtsx_engine::expr::{NoNames, NullRule, compile, functions};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_tests::root;
 use std::fmt::Write as _;
@@ -93,13 +93,19 @@ fn function_page() -> String {
         let strict = f.nulls == NullRule::Propagate && f.arity > 0;
         let null = if strict { " NULL if an argument is NULL." } else { "" };
         let _ = write!(page, "\n## {}\n\n`{}`\n\n{}{null}\n\n", f.name, f.syntax, f.doc);
-        page.push_str("| example | result |\n|---|---|\n");
+        let takes: Vec<String> = f.arguments().map(|(name, takes)| format!("`{name}`, {takes}")).collect();
+        if !takes.is_empty() {
+            let _ = writeln!(page, "Takes: {}.", takes.join("; "));
+        }
+        let _ = writeln!(page, "Gives: {}.\n", f.types.gives);
+        page.push_str("| example | result | type |\n|---|---|---|\n");
         for example in f.examples {
             let result = match example.result {
                 "" => "(empty)".to_owned(),
                 result => format!("`{}`", result.replace('\t', "\\t")),
             };
-            let _ = writeln!(page, "| `{}` | {result} |", example.text.replace('|', "\\|"));
+            let ty = compile(example.text, &NoNames).map_or(String::new(), |program| program.data_type().to_string());
+            let _ = writeln!(page, "| `{}` | {result} | {ty} |", example.text.replace('|', "\\|"));
         }
     }
     page

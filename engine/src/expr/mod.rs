@@ -27,7 +27,7 @@ mod tests;
 
 pub use ast::Ast;
 pub use error::ExprError;
-pub use functions::{Example, FunctionDef, NullRule, functions};
+pub use functions::{Example, FunctionDef, Gives, NullRule, Signature, Takes, functions, similar as similar_functions};
 pub use parser::{parse, parse_assignment};
 pub use program::{Clock, EvalContext, Program, compile, compile_assignment};
 

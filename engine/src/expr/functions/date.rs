@@ -3,7 +3,8 @@
 //! Every date is taken as a DT_DBTIMESTAMP, which is what the functions are defined on: an offset is converted to UTC,
 //! digits beyond the millisecond are dropped, a bare time is one of today.
 
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
+use super::signature::{Gives, Takes};
+use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Result, codes};
 use crate::expr::error::ExprError;
@@ -101,6 +102,7 @@ fn micros<'a>(call: &'a Call<'_>, i: usize) -> Result<Operand<'a, i64>> {
 pub(super) const YEAR: FunctionDef = FunctionDef {
     name: "YEAR",
     syntax: "YEAR(date)",
+    types: types(&[Takes::Date], Gives::Always(DataType::I4)),
     doc: "The year of a date.",
     examples: &[example("YEAR((DT_DBTIMESTAMP)\"2002-11-23\")", "2002")],
     ..PART_OF_DATE
@@ -110,6 +112,7 @@ pub(super) const YEAR: FunctionDef = FunctionDef {
 pub(super) const MONTH: FunctionDef = FunctionDef {
     name: "MONTH",
     syntax: "MONTH(date)",
+    types: types(&[Takes::Date], Gives::Always(DataType::I4)),
     doc: "The month of a date, from 1.",
     examples: &[example("MONTH((DT_DBTIMESTAMP)\"2002-11-23\")", "11")],
     ..PART_OF_DATE
@@ -119,6 +122,7 @@ pub(super) const MONTH: FunctionDef = FunctionDef {
 pub(super) const DAY: FunctionDef = FunctionDef {
     name: "DAY",
     syntax: "DAY(date)",
+    types: types(&[Takes::Date], Gives::Always(DataType::I4)),
     doc: "The day of the month of a date.",
     examples: &[
         example("DAY((DT_DBTIMESTAMP)\"2002-11-23\")", "23"),
@@ -160,6 +164,7 @@ fn each(call: &Call<'_>, part: Part) -> Result<Computed> {
 pub(super) const DATEPART: FunctionDef = FunctionDef {
     name: "DATEPART",
     syntax: "DATEPART(\"part\", date)",
+    types: types(&[Takes::DatePart, Takes::Date], Gives::Always(DataType::I4)),
     arity: 2,
     doc: "A part of a date: year (yy, yyyy), quarter (qq, q), month (mm, m), dayofyear (dy, y), day (dd, d), week (wk, ww), \
           weekday (dw; Sunday is 1), hour (hh), minute (mi, n), second (ss, s), millisecond (ms).",
@@ -217,6 +222,7 @@ fn weeks(day: i32) -> i64 {
 pub(super) const DATEDIFF: FunctionDef = FunctionDef {
     name: "DATEDIFF",
     syntax: "DATEDIFF(\"part\", start, end)",
+    types: types(&[Takes::DatePart, Takes::Date, Takes::Date], Gives::Always(DataType::I4)),
     arity: 3,
     doc: "How many boundaries of a part of time lie between two dates; negative if the end is before the start.",
     examples: &[
@@ -275,6 +281,7 @@ fn boundary(micros: i64, part: Part) -> i64 {
 pub(super) const DATEADD: FunctionDef = FunctionDef {
     name: "DATEADD",
     syntax: "DATEADD(\"part\", number, date)",
+    types: types(&[Takes::DatePart, Takes::Integer, Takes::Date], Gives::Always(DataType::DbTimeStamp)),
     arity: 3,
     doc: "A date so many parts later, or earlier for a negative number, as DT_DBTIMESTAMP. A day that the month does not \
           have becomes its last.",
@@ -340,6 +347,7 @@ fn add(micros: i64, number: i64, part: Part) -> Option<i64> {
 pub(super) const GETDATE: FunctionDef = FunctionDef {
     name: "GETDATE",
     syntax: "GETDATE()",
+    types: types(&[], Gives::Always(DataType::DbTimeStamp)),
     doc: "The date and time of the machine, as DT_DBTIMESTAMP.",
     examples: &[example("ISNULL(GETDATE())", "False")],
     kernel: |call| now(call, false),
@@ -349,6 +357,7 @@ pub(super) const GETDATE: FunctionDef = FunctionDef {
 pub(super) const GETUTCDATE: FunctionDef = FunctionDef {
     name: "GETUTCDATE",
     syntax: "GETUTCDATE()",
+    types: types(&[], Gives::Always(DataType::DbTimeStamp)),
     doc: "The date and time in UTC, as DT_DBTIMESTAMP.",
     examples: &[example("ISNULL(GETUTCDATE())", "False")],
     kernel: |call| now(call, true),

@@ -1,6 +1,7 @@
 //! Functions of numbers.
 
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
+use super::signature::{Gives, Takes};
+use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, mismatch, operand};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(super) const ABS: FunctionDef = FunctionDef {
     name: "ABS",
     syntax: "ABS(number)",
+    types: types(&[Takes::Number], Gives::First),
     doc: "The magnitude of a number, of the same type. The least integer of a type has none: an error.",
     examples: &[
         example("ABS(-1.23)", "1.23"),
@@ -37,6 +39,7 @@ fn same_type(args: &mut Args<'_>) -> Typing<DataType> {
 pub(super) const CEILING: FunctionDef = FunctionDef {
     name: "CEILING",
     syntax: "CEILING(number)",
+    types: types(&[Takes::Number], Gives::First),
     doc: "The least whole number that is not less, of the same type and scale.",
     examples: &[
         example("CEILING(123.74)", "124.00"),
@@ -54,6 +57,7 @@ pub(super) const CEILING: FunctionDef = FunctionDef {
 pub(super) const FLOOR: FunctionDef = FunctionDef {
     name: "FLOOR",
     syntax: "FLOOR(number)",
+    types: types(&[Takes::Number], Gives::First),
     doc: "The greatest whole number that is not greater, of the same type and scale.",
     examples: &[
         example("FLOOR(123.45)", "123.00"),
@@ -119,6 +123,7 @@ fn finite(value: f64) -> std::result::Result<f64, Code> {
 pub(super) const EXP: FunctionDef = FunctionDef {
     name: "EXP",
     syntax: "EXP(number)",
+    types: types(&[Takes::Number], Gives::Always(DataType::R8)),
     doc: "e to the power of a number, as DT_R8.",
     examples: &[example("EXP(0)", "1"), example("EXP(1000)", "error 0xC004707F")],
     kernel: |call| arith::map_doubles(&call.args[0], call.rows, call.nulls.clone(), |v| finite(v.exp())),
@@ -128,6 +133,7 @@ pub(super) const EXP: FunctionDef = FunctionDef {
 pub(super) const LN: FunctionDef = FunctionDef {
     name: "LN",
     syntax: "LN(number)",
+    types: types(&[Takes::Number], Gives::Always(DataType::R8)),
     doc: "The natural logarithm, as DT_R8. Zero and negative numbers have none: an error, NULL where it is ignored.",
     examples: &[example("LN(1)", "0"), example("LN(0)", "error 0xC00470E0")],
     kernel: |call| logarithm(call, f64::ln, codes::DTS_E_EXPREVALLNINVALIDPARAM),
@@ -137,6 +143,7 @@ pub(super) const LN: FunctionDef = FunctionDef {
 pub(super) const LOG: FunctionDef = FunctionDef {
     name: "LOG",
     syntax: "LOG(number)",
+    types: types(&[Takes::Number], Gives::Always(DataType::R8)),
     doc: "The logarithm to base 10, as DT_R8. Zero and negative numbers have none: an error, NULL where it is ignored.",
     examples: &[example("LOG(100)", "2"), example("LOG(-1)", "error 0xC00470E1")],
     kernel: |call| logarithm(call, f64::log10, codes::DTS_E_EXPREVALLOGINVALIDPARAM),
@@ -150,6 +157,7 @@ fn logarithm(call: &Call<'_>, f: fn(f64) -> f64, code: Code) -> Result<Computed>
 pub(super) const SQRT: FunctionDef = FunctionDef {
     name: "SQRT",
     syntax: "SQRT(number)",
+    types: types(&[Takes::Number], Gives::Always(DataType::R8)),
     doc: "The square root, as DT_R8. Negative numbers have none: an error.",
     examples: &[
         example("SQRT(144)", "12"),
@@ -167,6 +175,7 @@ pub(super) const SQRT: FunctionDef = FunctionDef {
 pub(super) const SQUARE: FunctionDef = FunctionDef {
     name: "SQUARE",
     syntax: "SQUARE(number)",
+    types: types(&[Takes::Number], Gives::Always(DataType::R8)),
     doc: "The square of a number, as DT_R8.",
     examples: &[example("SQUARE(12)", "144"), example("SQUARE(12 - 4)", "64")],
     kernel: |call| arith::map_doubles(&call.args[0], call.rows, call.nulls.clone(), |v| finite(v * v)),
@@ -176,6 +185,7 @@ pub(super) const SQUARE: FunctionDef = FunctionDef {
 pub(super) const POWER: FunctionDef = FunctionDef {
     name: "POWER",
     syntax: "POWER(number, power)",
+    types: types(&[Takes::Number, Takes::Number], Gives::Always(DataType::R8)),
     arity: 2,
     doc: "A number to a power, which may be fractional, as DT_R8. What is indeterminate, as zero to a negative power, is \
           an error.",
@@ -213,6 +223,7 @@ pub(super) const POWER: FunctionDef = FunctionDef {
 pub(super) const ROUND: FunctionDef = FunctionDef {
     name: "ROUND",
     syntax: "ROUND(number, digits)",
+    types: types(&[Takes::Number, Takes::Integer], Gives::First),
     arity: 2,
     doc: "A number rounded to so many digits after the point, a half away from zero; of the same type and scale. A negative \
           number of digits is an error.",
@@ -297,6 +308,7 @@ fn round_double(value: f64, digits: i64) -> f64 {
 pub(super) const SIGN: FunctionDef = FunctionDef {
     name: "SIGN",
     syntax: "SIGN(number)",
+    types: types(&[Takes::SignedNumber], Gives::Always(DataType::I4)),
     doc: "-1, 0 or 1, as DT_I4, for a negative number, zero and a positive one of a type that has a sign.",
     examples: &[example("SIGN(-123.45)", "-1"), example("SIGN(0)", "0"), example("SIGN(7L)", "1")],
     typing: |args| {
@@ -331,6 +343,7 @@ pub(super) const SIGN: FunctionDef = FunctionDef {
 pub(super) const HEX: FunctionDef = FunctionDef {
     name: "HEX",
     syntax: "HEX(integer)",
+    types: types(&[Takes::Integer], Gives::Text("2, 4, 8 or 16 digits, by the width of the integer")),
     doc: "An integer in hexadecimal digits, upper case, without leading zeros. A negative one is shown as the bits of its \
           type.",
     examples: &[example("HEX(400)", "190"), example("HEX((DT_I2)750)", "2EE"), example("HEX((DT_I1)(-1))", "FF")],

@@ -7,7 +7,10 @@ mod date;
 mod math;
 mod null;
 mod search;
+mod signature;
 mod string;
+
+pub use signature::{Gives, Signature, Takes};
 
 use super::error::ExprError;
 use super::fold::OnFault;
@@ -19,6 +22,7 @@ use super::typing;
 use crate::diag::{Result, codes};
 use crate::types::DataType;
 use arrow::buffer::NullBuffer;
+use signature::types;
 use std::fmt;
 
 /// How a function takes NULL.
@@ -45,6 +49,8 @@ pub struct FunctionDef {
     pub name: &'static str,
     /// How a call looks: `SUBSTRING(text, start, length)`.
     pub syntax: &'static str,
+    /// The types of its arguments and of its result.
+    pub types: Signature,
     /// How many arguments it takes.
     pub arity: usize,
     /// What it does, in a sentence or two.
@@ -62,6 +68,15 @@ pub struct FunctionDef {
     pub(crate) kernel: fn(&Call<'_>) -> Result<Computed>,
 }
 
+impl FunctionDef {
+    /// The arguments: their names in the syntax, and which types they take.
+    pub fn arguments(&self) -> impl Iterator<Item = (&'static str, Takes)> {
+        let inside = self.syntax.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+        let names = inside.split(',').map(|name| name.trim().trim_matches('"'));
+        names.zip(self.types.takes.iter().copied())
+    }
+}
+
 impl fmt::Debug for FunctionDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.syntax)
@@ -72,6 +87,7 @@ impl fmt::Debug for FunctionDef {
 pub(crate) const BASE: FunctionDef = FunctionDef {
     name: "",
     syntax: "",
+    types: types(&[], Gives::First),
     arity: 1,
     doc: "",
     examples: &[],
@@ -148,10 +164,13 @@ pub(crate) fn find(name: &str) -> Option<&'static FunctionDef> {
     FUNCTIONS.iter().find(|f| f.name.eq_ignore_ascii_case(name))
 }
 
-/// The functions whose names are at most two letters off, or continue it, for whoever mistyped one.
-pub(crate) fn similar(name: &str) -> Vec<&'static str> {
+/// The functions whose names are at most two letters off, or continue it, for whoever mistyped one; the nearest first.
+pub fn similar(name: &str) -> Vec<&'static str> {
     let name = name.to_ascii_uppercase();
-    let near = |f: &&FunctionDef| distance(&name, f.name) <= 2 || name.len() >= 3 && f.name.starts_with(&name);
+    // Of a name that shares no letter, none is near.
+    let near = |f: &&FunctionDef| {
+        distance(&name, f.name) <= 2.min(name.len().saturating_sub(1)) || name.len() >= 3 && f.name.starts_with(&name)
+    };
     let mut found: Vec<&str> = FUNCTIONS.iter().filter(near).map(|f| f.name).collect();
     found.sort_by_key(|found| distance(&name, found));
     found

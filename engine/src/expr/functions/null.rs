@@ -1,6 +1,7 @@
 //! Functions of NULL.
 
-use super::{BASE, FunctionDef, NullRule, example};
+use super::signature::{Gives, Takes};
+use super::{BASE, FunctionDef, NullRule, example, types};
 use crate::batch::Faults;
 use crate::expr::kernels::datum::Datum;
 use crate::expr::kernels::merge::{Branch, labelled, merge};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub(super) const ISNULL: FunctionDef = FunctionDef {
     name: "ISNULL",
     syntax: "ISNULL(value)",
+    types: types(&[Takes::Any], Gives::Always(DataType::Bool)),
     doc: "Whether a value is NULL; never NULL itself.",
     examples: &[
         example("ISNULL(NULL(DT_I4))", "True"),
@@ -38,6 +40,7 @@ pub(super) const ISNULL: FunctionDef = FunctionDef {
 pub(super) const REPLACENULL: FunctionDef = FunctionDef {
     name: "REPLACENULL",
     syntax: "REPLACENULL(value, replacement)",
+    types: types(&[Takes::NoBlob, Takes::NoBlob], Gives::FirstOrText("twice that of value, plus 2")),
     arity: 2,
     doc: "The first argument, or, where it is NULL, the second, converted to the type of the first.",
     examples: &[
@@ -99,6 +102,7 @@ fn replaced_type(first: &DataType) -> DataType {
 pub(super) const NULL: FunctionDef = FunctionDef {
     name: "NULL",
     syntax: "NULL(type)",
+    types: types(&[Takes::TypeName], Gives::Named),
     doc: "NULL of a type. The types that have parameters in a cast have them here: NULL(DT_WSTR,10), \
           NULL(DT_STR,10,1252), NULL(DT_NUMERIC,8,2).",
     examples: &[

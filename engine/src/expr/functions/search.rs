@@ -1,6 +1,7 @@
 //! Functions that look for something in a text.
 
-use super::{BASE, Call, FunctionDef, NullRule, example};
+use super::signature::{Gives, Takes};
+use super::{BASE, Call, FunctionDef, NullRule, example, types};
 use crate::batch::Faults;
 use crate::diag::{Result, codes};
 use crate::expr::kernels::datum::{Ints, Texts};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub(super) const FINDSTRING: FunctionDef = FunctionDef {
     name: "FINDSTRING",
     syntax: "FINDSTRING(text, search, occurrence)",
+    types: types(&[Takes::Text, Takes::Text, Takes::Integer], Gives::Always(DataType::I4)),
     arity: 3,
     doc: "The position, from 1, of an occurrence of a text in another, upper and lower case told apart; 0 if there are not \
           as many. An occurrence before the first is an error.",
@@ -109,6 +111,7 @@ fn find_nth(text: &str, needle: &str, nth: i64, find: impl Fn(&[u8]) -> Option<u
 pub(super) const TOKEN: FunctionDef = FunctionDef {
     name: "TOKEN",
     syntax: "TOKEN(text, delimiters, number)",
+    types: types(&[Takes::Text, Takes::Text, Takes::Integer], Gives::Text("that of text")),
     arity: 3,
     doc: "A part of a text between delimiters, by its number from 1. Every character of the second argument delimits, and \
           delimiters in a row are as one. NULL if there are fewer parts.",
@@ -176,6 +179,7 @@ const MISSING_TOKEN_IS_NULL: bool = true;
 pub(super) const TOKENCOUNT: FunctionDef = FunctionDef {
     name: "TOKENCOUNT",
     syntax: "TOKENCOUNT(text, delimiters)",
+    types: types(&[Takes::Text, Takes::Text], Gives::Always(DataType::I4)),
     arity: 2,
     doc: "The number of parts of a text between delimiters; 0 for NULL.",
     examples: &[

@@ -3,7 +3,8 @@
 //! Text is counted in UTF-16 code units, as in SSIS. A result that is part of its argument shares its blocks.
 
 use super::search::Finder;
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example};
+use super::signature::{Gives, Takes};
+use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
@@ -19,6 +20,10 @@ use std::sync::Arc;
 pub(super) const SUBSTRING: FunctionDef = FunctionDef {
     name: "SUBSTRING",
     syntax: "SUBSTRING(text, start, length)",
+    types: types(
+        &[Takes::Text, Takes::Integer, Takes::Integer],
+        Gives::Text("length, if constant; else what remains of text from a constant start; else that of text"),
+    ),
     arity: 3,
     doc: "The part of a text that begins at a position, from 1, and has at most the given length. A start before 1 and a \
           negative length are errors.",
@@ -66,6 +71,7 @@ pub(super) const SUBSTRING: FunctionDef = FunctionDef {
 pub(super) const LEFT: FunctionDef = FunctionDef {
     name: "LEFT",
     syntax: "LEFT(text, length)",
+    types: types(&[Takes::Text, Takes::Integer], Gives::Text("length, if constant; else that of text")),
     arity: 2,
     doc: "The first characters of a text, all if it has fewer. A negative length is an error.",
     examples: &[
@@ -86,6 +92,7 @@ pub(super) const LEFT: FunctionDef = FunctionDef {
 pub(super) const RIGHT: FunctionDef = FunctionDef {
     name: "RIGHT",
     syntax: "RIGHT(text, length)",
+    types: types(&[Takes::Text, Takes::Integer], Gives::Text("length, if constant; else that of text")),
     arity: 2,
     doc: "The last characters of a text, all if it has fewer. A negative length is an error.",
     examples: &[
@@ -179,6 +186,7 @@ fn cut<const FROM_END: bool>(
 pub(super) const TRIM: FunctionDef = FunctionDef {
     name: "TRIM",
     syntax: "TRIM(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text without spaces at its ends. Tabs and other blanks stay.",
     examples: &[example("TRIM(\"   New York   \")", "New York")],
     typing: same_length,
@@ -189,6 +197,7 @@ pub(super) const TRIM: FunctionDef = FunctionDef {
 pub(super) const LTRIM: FunctionDef = FunctionDef {
     name: "LTRIM",
     syntax: "LTRIM(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text without spaces at its start.",
     examples: &[example("LTRIM(\"    Hello\")", "Hello"), example("LTRIM(\"\\tHello\")", "\tHello")],
     typing: same_length,
@@ -199,6 +208,7 @@ pub(super) const LTRIM: FunctionDef = FunctionDef {
 pub(super) const RTRIM: FunctionDef = FunctionDef {
     name: "RTRIM",
     syntax: "RTRIM(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text without spaces at its end.",
     examples: &[example("RTRIM(\"Hello   \")", "Hello")],
     typing: same_length,
@@ -241,6 +251,7 @@ fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
 pub(super) const UPPER: FunctionDef = FunctionDef {
     name: "UPPER",
     syntax: "UPPER(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text in upper case, character by character.",
     examples: &[example("UPPER(\"New York\")", "NEW YORK"), example("UPPER(\"é\")", "É")],
     typing: same_length,
@@ -251,6 +262,7 @@ pub(super) const UPPER: FunctionDef = FunctionDef {
 pub(super) const LOWER: FunctionDef = FunctionDef {
     name: "LOWER",
     syntax: "LOWER(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text in lower case, character by character.",
     examples: &[example("LOWER(\"New York\")", "new york")],
     typing: same_length,
@@ -280,6 +292,7 @@ fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
 pub(super) const REVERSE: FunctionDef = FunctionDef {
     name: "REVERSE",
     syntax: "REVERSE(text)",
+    types: types(&[Takes::Text], Gives::Text("that of text")),
     doc: "The text backwards.",
     examples: &[
         example("REVERSE(\"Mountain Bike\")", "ekiB niatnuoM"),
@@ -305,6 +318,12 @@ fn reverse(text: &str) -> String {
 pub(super) const REPLACE: FunctionDef = FunctionDef {
     name: "REPLACE",
     syntax: "REPLACE(text, search, replacement)",
+    types: types(
+        &[Takes::Text, Takes::Text, Takes::Text],
+        Gives::Text(
+            "that of text; more if replacement is longer than search, as often as search fits in text; at most 4000",
+        ),
+    ),
     arity: 3,
     doc: "The text with every occurrence of another text, upper and lower case told apart, replaced by a third, which may \
           be empty. The text to search for must not be empty.",
@@ -393,6 +412,10 @@ fn replaced_length(len: u32, search: u32, replacement: u32) -> u32 {
 pub(super) const REPLICATE: FunctionDef = FunctionDef {
     name: "REPLICATE",
     syntax: "REPLICATE(text, times)",
+    types: types(
+        &[Takes::Text, Takes::Integer],
+        Gives::Text("that of text, multiplied by times if constant; at most 4000; 4000 if times is not constant"),
+    ),
     arity: 2,
     doc: "The text as many times over. A negative number is an error.",
     examples: &[
@@ -452,6 +475,7 @@ const REPLICATED_BYTES: usize = 64 << 20;
 pub(super) const LEN: FunctionDef = FunctionDef {
     name: "LEN",
     syntax: "LEN(text)",
+    types: types(&[Takes::TextOrBlob], Gives::Always(DataType::I4)),
     doc: "The number of characters of a text, trailing blanks included; of a DT_TEXT, DT_NTEXT or DT_IMAGE, the number of \
           bytes.",
     examples: &[example("LEN(\"Ball Bearing\")", "12"), example("LEN(\"ab  \")", "4")],
@@ -498,6 +522,7 @@ pub(super) const LEN: FunctionDef = FunctionDef {
 pub(super) const CODEPOINT: FunctionDef = FunctionDef {
     name: "CODEPOINT",
     syntax: "CODEPOINT(text)",
+    types: types(&[Takes::Text], Gives::Always(DataType::UI2)),
     doc: "The code of the first character (of a pair, its first half); NULL for an empty text.",
     examples: &[
         example("CODEPOINT(\"Mountain Bike\")", "77"),

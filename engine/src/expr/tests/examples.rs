@@ -1,7 +1,7 @@
 //! The examples of the reference, and those of the functions.
 
 use super::{Names, result, type_of};
-use crate::expr::functions;
+use crate::expr::{FunctionDef, Gives, NoNames, Takes, compile, functions};
 use crate::types::scalar::array_of;
 use crate::types::{DataType, Value};
 
@@ -317,4 +317,115 @@ fn every_function_is_documented_and_does_what_its_examples_say() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), functions().len());
+}
+
+/// One type of each kind, as `NULL(…)` takes it.
+const EVERY_TYPE: [&str; 25] = [
+    "DT_I1",
+    "DT_I2",
+    "DT_I4",
+    "DT_I8",
+    "DT_UI1",
+    "DT_UI2",
+    "DT_UI4",
+    "DT_UI8",
+    "DT_R4",
+    "DT_R8",
+    "DT_CY",
+    "DT_DECIMAL,2",
+    "DT_NUMERIC,8,2",
+    "DT_BOOL",
+    "DT_WSTR,5",
+    "DT_STR,5,1252",
+    "DT_BYTES,5",
+    "DT_GUID",
+    "DT_DATE",
+    "DT_DBDATE",
+    "DT_DBTIME2,3",
+    "DT_DBTIMESTAMPOFFSET,3",
+    "DT_NTEXT",
+    "DT_TEXT,1252",
+    "DT_IMAGE",
+];
+
+/// A call whose argument `i` is NULL of a type, and the others are what they must be.
+fn call_with(f: &FunctionDef, i: usize, ty: &str) -> String {
+    let null = format!("NULL({ty})");
+    let others = f.types.takes.iter().enumerate().map(|(n, takes)| match takes {
+        _ if n == i => null.clone(),
+        Takes::Text | Takes::TextOrBlob => "\"a\"".to_owned(),
+        Takes::Number | Takes::SignedNumber | Takes::Integer => "1".to_owned(),
+        Takes::Date => "GETDATE()".to_owned(),
+        Takes::DatePart => "\"day\"".to_owned(),
+        // The two of REPLACENULL must go together.
+        Takes::Any | Takes::NoBlob | Takes::TypeName => null.clone(),
+    });
+    format!("{}({})", f.name, others.collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn arguments_are_of_the_types_that_are_documented() {
+    for f in functions() {
+        assert_eq!(f.types.takes.len(), f.arity, "{}", f.name);
+        for (i, takes) in f.types.takes.iter().enumerate().filter(|(_, takes)| **takes != Takes::TypeName) {
+            for ty in EVERY_TYPE {
+                let data_type = compile(&format!("NULL({ty})"), &NoNames).unwrap().data_type();
+                let call = call_with(f, i, ty);
+                assert_eq!(compile(&call, &NoNames).is_ok(), takes.accepts(&data_type), "{call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn results_are_of_the_types_that_are_documented() {
+    for f in functions() {
+        let mut calls: Vec<(String, Option<DataType>)> = f.examples.iter().map(|e| (e.text.to_owned(), None)).collect();
+        if f.types.gives == Gives::First || matches!(f.types.gives, Gives::FirstOrText(_) | Gives::Named) {
+            for ty in EVERY_TYPE {
+                let first = compile(&format!("NULL({ty})"), &NoNames).unwrap().data_type();
+                let call = if f.types.gives == Gives::Named { format!("NULL({ty})") } else { call_with(f, 0, ty) };
+                calls.push((call, Some(first)));
+            }
+        }
+        for (call, first) in calls {
+            let Ok(program) = compile(&call, &NoNames) else { continue };
+            let (ty, is_text) = (program.data_type(), matches!(program.data_type(), DataType::WStr { .. }));
+            let as_documented = match (f.types.gives, first) {
+                (Gives::Always(documented), _) => ty == documented,
+                (Gives::Text(_), _) => is_text,
+                (Gives::FirstOrText(_), Some(first)) if first.is_string() => is_text,
+                (Gives::First | Gives::FirstOrText(_) | Gives::Named, Some(first)) => ty == first,
+                (Gives::First | Gives::FirstOrText(_) | Gives::Named, None) => true,
+            };
+            // Examples may combine calls: what they show is the type of the outermost.
+            assert!(as_documented || !call.starts_with(f.name), "{call} is {ty}, not {}", f.types.gives);
+        }
+    }
+}
+
+/// The lengths that the table says in words.
+#[test]
+fn texts_are_as_long_as_documented() {
+    for (text, expected) in [
+        ("SUBSTRING(wstr50,i4,3)", 3),
+        ("SUBSTRING(wstr50,11,i4)", 40),
+        ("SUBSTRING(wstr50,i4,i4)", 50),
+        ("LEFT(wstr50,60)", 60),
+        ("RIGHT(wstr50,i4)", 50),
+        ("TRIM(wstr50)", 50),
+        ("REVERSE(str50)", 50),
+        ("REPLACE(wstr50,\"ab\",\"c\")", 50),
+        ("REPLACE(wstr50,\"ab\",\"xyz\")", 75),
+        ("REPLICATE(wstr50,3)", 150),
+        ("REPLICATE(wstr50,i4)", 4000),
+        ("TOKEN(wstr50,\",\",1)", 50),
+        ("HEX(i1)", 2),
+        ("HEX(i2)", 4),
+        ("HEX(i4)", 8),
+        ("HEX(7L)", 16),
+        ("REPLACENULL(wstr50,\"\")", 102),
+    ] {
+        assert_eq!(type_of(text, &names()), format!("DT_WSTR({expected})"), "{text}");
+    }
 }
