@@ -15,7 +15,7 @@ use crate::run::Services;
 use crate::types::Value;
 use crate::variables::{Scope, VariableStore, VariableType};
 use chrono::{DateTime, Local};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What an execution is given.
 #[derive(Clone)]
@@ -246,6 +246,7 @@ fn prepare(plan: &Arc<PackagePlan>, request: &RunRequest, parent: Option<&Arc<Fr
         interactive: request.interactive,
         server_execution: request.server_execution,
         logs: OnceLock::new(),
+        told: Mutex::default(),
         handlers: plan.executables.iter().any(|e| !e.handlers.is_empty()),
         plan: plan.clone(),
     })

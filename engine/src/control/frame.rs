@@ -14,8 +14,9 @@ use crate::run::{Services, Transaction};
 use crate::types::Value;
 use crate::variables::{Scope, VariableStore, value_text};
 use chrono::{DateTime, Local};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// What everything in one running package shares.
 pub(super) struct Run {
@@ -34,6 +35,8 @@ pub(super) struct Run {
     pub(super) handlers: bool,
     /// The logs, while the package executes.
     pub(super) logs: OnceLock<Logs>,
+    /// The object and the text of what is told once a run, and was told.
+    pub(super) told: Mutex<HashSet<(String, String)>>,
 }
 
 /// One execution (or validation) of one executable. `parent` is the container around it; an event handler's is the

@@ -14,7 +14,7 @@ use crate::props::Origin;
 use crate::types::DataType;
 use crate::variables::VariableAccess;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Validates an executable and what it contains, raising its events. Errors are counted in the frames.
 pub(super) fn validate(frame: &Arc<Frame>) {
@@ -90,9 +90,20 @@ pub(super) fn bind_task(frame: &Arc<Frame>) -> Option<Ready> {
     ready
 }
 
+/// Warnings of the design of a flow, which no run changes: told when they are found first, and not at each execution of
+/// the task again.
+const TOLD_ONCE: &[Code] = &[codes::DTS_W_UNUSEDOUTPUTDATA, codes::DTS_W_COMPONENTREMOVED];
+
+/// Whether a diagnostic has to be told: not one that was, where once is enough.
+fn is_news(frame: &Frame, diagnostic: &Diagnostic) -> bool {
+    let once = diagnostic.code.is_some_and(|code| TOLD_ONCE.contains(&code));
+    let mut told = frame.run.told.lock().unwrap_or_else(PoisonError::into_inner);
+    !once || told.insert((diagnostic.object.clone(), diagnostic.message.clone()))
+}
+
 /// Raises diagnostics as events of the executable.
 pub(super) fn report(frame: &Arc<Frame>, diagnostics: &[Diagnostic]) {
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().filter(|d| is_news(frame, d)) {
         let code = diagnostic.code.filter(|c| c.0 != 0).unwrap_or(match diagnostic.severity {
             Severity::Error => codes::DTS_E_GENERICERROR,
             _ => codes::DTS_W_GENERICWARNING,

@@ -7,10 +7,14 @@ use crate::flow::FlowSpec;
 use crate::types::Value;
 
 fn flow(plan: &mut Plan, name: &str, does: &str) -> usize {
+    flow_in(plan, PACKAGE, name, does)
+}
+
+fn flow_in(plan: &mut Plan, container: usize, name: &str, does: &str) -> usize {
     let flow = FlowSpec { path: does.into(), ..Default::default() };
-    let path = format!("\\Package\\{name}");
+    let path = format!("{}\\{name}", plan.0.executables[container].path);
     let spec = TaskSpec { kind: "Microsoft.Pipeline".into(), path, flow: Some(Box::new(flow)), ..Default::default() };
-    plan.add(PACKAGE, name, ExecutableKind::Task(Box::new(spec)))
+    plan.add(container, name, ExecutableKind::Task(Box::new(spec)))
 }
 
 #[test]
@@ -125,6 +129,28 @@ fn a_flow_that_is_invalid_is_reported_with_its_component() {
     let ran = plan.run();
     assert_eq!(ran.result(), Failure);
     assert_eq!(ran.only(&["OnError Flow"]), ["OnError Flow 0xC004706B", "OnError Flow 0xC0024107"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_design_of_a_flow_is_told_once_a_run() {
+    for delayed in ["False", "True"] {
+        let mut plan = Plan::new();
+        plan.int(PACKAGE, "X", 0);
+        let each = plan.foreach(PACKAGE, "Each", "1;2;3", &["User::X"]);
+        let first = flow_in(&mut plan, each, "First", "wide 1");
+        let second = flow_in(&mut plan, each, "Second", "wide 2");
+        plan.set(first, "DelayValidation", delayed).set(second, "DelayValidation", delayed);
+        let ran = plan.run();
+        assert_eq!(ran.result(), Success);
+        // A warning that may have another reason each time comes each time.
+        let unused = ["First", "Second"].map(|flow| format!("OnWarning {flow} 0x80047076"));
+        let mut told = ran.only(&["OnWarning First", "OnWarning Second"]);
+        told.retain(|line| line.ends_with("0x80047076"));
+        told.sort();
+        assert_eq!(told, unused, "delayed {delayed}");
+        let again = ran.only(&["OnWarning First 0x800470C8"]).len();
+        assert_eq!(again, if delayed == "True" { 3 } else { 4 }, "delayed {delayed}");
+    }
 }
 
 #[test]
