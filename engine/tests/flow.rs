@@ -6,33 +6,14 @@ use arrow::array::{Array, ArrayRef, Int64Array};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError};
-use dtsx_engine::events::{Events, Message};
+use dtsx_engine::events::{Events, Quiet};
 use dtsx_engine::flow::*;
-use dtsx_engine::props::PropertyBag;
 use dtsx_engine::run::{ChaosOptions, Handover, RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::types::DataType;
+use dtsx_engine::variables::{NoVariables, VariableAccess};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-struct Quiet;
-impl Events for Quiet {
-    fn fire(&self, _: Message) {}
-    fn progress(&self, _: &str, _: u8, _: &str) {}
-}
-struct NoVariables;
-impl VariableAccess for NoVariables {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(name))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(name))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// Emits 0..morsels*rows in morsels; fails at the row named by property `fail_at`.
 struct Numbers {
@@ -230,19 +211,7 @@ impl Decode for QueueEnd {
 }
 
 fn column() -> OutputColumnSpec {
-    OutputColumnSpec {
-        id: "1".into(),
-        lineage: LineageId(1),
-        name: "n".into(),
-        data_type: DataType::I8,
-        sort_key: 0,
-        comparison_flags: 0,
-        special: SpecialColumn::None,
-        dispositions: Dispositions::default(),
-        external: None,
-        properties: PropertyBag::default(),
-        span: None,
-    }
+    OutputColumnSpec::new(1, "n", DataType::I8)
 }
 fn layout() -> Layout {
     let output = column();

@@ -38,69 +38,54 @@ pub struct ExecutionInfo {
     pub started: DateTime<Local>,
 }
 
-/// Which event. The names are those of handlers, filters and logs.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the variants are the names of SSIS events")]
-pub enum EventKind {
-    PackageStart,
-    PackageEnd,
-    OnPreValidate,
-    OnPostValidate,
-    OnPreExecute,
-    OnPostExecute,
-    OnError,
-    OnWarning,
-    OnInformation,
-    OnProgress,
-    OnQueryCancel,
-    OnTaskFailed,
-    OnVariableValueChanged,
-    /// An event of a task's own.
-    Custom(Arc<str>),
+/// The kinds of events: each name stands once.
+macro_rules! event_kinds {
+    ($($name:ident)*) => {
+        /// Which event. The names are those of handlers, filters and logs.
+        #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+        #[expect(missing_docs, reason = "the variants are the names of SSIS events")]
+        pub enum EventKind {
+            $($name,)*
+            /// An event of a task's own.
+            Custom(Arc<str>),
+        }
+
+        impl EventKind {
+            /// The event's name.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(EventKind::$name => stringify!($name),)*
+                    EventKind::Custom(name) => name,
+                }
+            }
+
+            /// The event of a name, in any letters.
+            pub fn named(name: &str) -> EventKind {
+                let known = [$(EventKind::$name),*];
+                let found = known.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+                found.unwrap_or_else(|| EventKind::Custom(name.into()))
+            }
+        }
+    };
+}
+
+event_kinds! {
+    PackageStart
+    PackageEnd
+    OnPreValidate
+    OnPostValidate
+    OnPreExecute
+    OnPostExecute
+    OnError
+    OnWarning
+    OnInformation
+    OnProgress
+    OnQueryCancel
+    OnTaskFailed
+    OnVariableValueChanged
 }
 
 impl EventKind {
-    /// The event's name.
-    pub fn name(&self) -> &str {
-        match self {
-            EventKind::PackageStart => "PackageStart",
-            EventKind::PackageEnd => "PackageEnd",
-            EventKind::OnPreValidate => "OnPreValidate",
-            EventKind::OnPostValidate => "OnPostValidate",
-            EventKind::OnPreExecute => "OnPreExecute",
-            EventKind::OnPostExecute => "OnPostExecute",
-            EventKind::OnError => "OnError",
-            EventKind::OnWarning => "OnWarning",
-            EventKind::OnInformation => "OnInformation",
-            EventKind::OnProgress => "OnProgress",
-            EventKind::OnQueryCancel => "OnQueryCancel",
-            EventKind::OnTaskFailed => "OnTaskFailed",
-            EventKind::OnVariableValueChanged => "OnVariableValueChanged",
-            EventKind::Custom(name) => name,
-        }
-    }
-
-    /// The event of a name, in any letters.
-    pub fn named(name: &str) -> EventKind {
-        use EventKind::*;
-        let known = [
-            PackageStart,
-            PackageEnd,
-            OnPreValidate,
-            OnPostValidate,
-            OnPreExecute,
-            OnPostExecute,
-            OnError,
-            OnWarning,
-            OnInformation,
-            OnProgress,
-            OnQueryCancel,
-            OnTaskFailed,
-            OnVariableValueChanged,
-        ];
-        known.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name)).unwrap_or_else(|| Custom(name.into()))
-    }
-
     /// The event of a message.
     pub fn of(severity: Severity) -> EventKind {
         match severity {

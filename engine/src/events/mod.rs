@@ -43,3 +43,13 @@ pub trait Events: Send + Sync {
     /// Fires an event of the task's own (`FileSystemOperation`), which handlers and logs know by its name.
     fn custom(&self, _name: &str, _text: &str) {}
 }
+
+/// Hears nothing: for what runs on its own, outside a package.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Quiet;
+
+impl Events for Quiet {
+    fn fire(&self, _message: Message) {}
+
+    fn progress(&self, _description: &str, _percent: u8, _sub_component: &str) {}
+}

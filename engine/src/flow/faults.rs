@@ -427,7 +427,6 @@ impl ErrorOutput {
 mod tests {
     use super::*;
     use crate::flow::OutputColumnSpec;
-    use crate::props::PropertyBag;
     use arrow::array::{Array, AsArray};
     use arrow::datatypes::Int32Type;
 
@@ -456,19 +455,8 @@ mod tests {
     }
 
     fn error_output(attached: bool) -> ErrorOutput {
-        let column = |name: &str, special| OutputColumnSpec {
-            id: name.into(),
-            lineage: LineageId(90),
-            name: name.into(),
-            data_type: DataType::I4,
-            sort_key: 0,
-            comparison_flags: 0,
-            special,
-            dispositions: Dispositions::default(),
-            external: None,
-            properties: PropertyBag::default(),
-            span: None,
-        };
+        let column =
+            |name: &str, special| OutputColumnSpec { special, ..OutputColumnSpec::new(90, name, DataType::I4) };
         let columns = vec![
             column("Own", SpecialColumn::None),
             column("ErrorCode", SpecialColumn::ErrorCode),

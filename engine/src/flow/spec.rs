@@ -119,6 +119,25 @@ pub struct OutputColumnSpec {
     pub span: Option<Span>,
 }
 
+impl OutputColumnSpec {
+    /// A column of which nothing more is said; its id is its name.
+    pub fn new(lineage: u32, name: &str, data_type: DataType) -> OutputColumnSpec {
+        OutputColumnSpec {
+            id: name.to_owned(),
+            lineage: LineageId(lineage),
+            name: name.to_owned(),
+            data_type,
+            sort_key: 0,
+            comparison_flags: 0,
+            special: SpecialColumn::None,
+            dispositions: Dispositions::default(),
+            external: None,
+            properties: PropertyBag::default(),
+            span: None,
+        }
+    }
+}
+
 /// A column outside the flow: of a file, a table.
 #[derive(Clone, Debug)]
 pub struct ExternalColumnSpec {

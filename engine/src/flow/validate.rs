@@ -245,22 +245,9 @@ fn port(spec: &ComponentSpec, collection: &str, name: &str) -> String {
 mod tests {
     use super::super::spec::{ColumnRef, InputColumnSpec, OutputColumnSpec};
     use super::*;
-    use crate::props::PropertyBag;
 
     fn column(name: &str, lineage: u32, sort_key: i32) -> OutputColumnSpec {
-        OutputColumnSpec {
-            id: name.into(),
-            lineage: LineageId(lineage),
-            name: name.into(),
-            data_type: DataType::I4,
-            sort_key,
-            comparison_flags: 0,
-            special: SpecialColumn::None,
-            dispositions: Dispositions::default(),
-            external: None,
-            properties: PropertyBag::default(),
-            span: None,
-        }
+        OutputColumnSpec { sort_key, ..OutputColumnSpec::new(lineage, name, DataType::I4) }
     }
 
     fn component() -> ComponentSpec {

@@ -12,7 +12,7 @@ pub use scope::{Scope, Surroundings};
 pub use store::VariableStore;
 pub use types::{VariableType, natural_type, value_text};
 
-use crate::diag::Result;
+use crate::diag::{Error, Owner, Result, codes};
 use crate::types::{DataType, Value};
 
 /// What may be read and written by name from inside a container. Names are `Namespace::Name` or an unqualified name;
@@ -37,6 +37,25 @@ pub trait VariableAccess: Send + Sync {
 
     /// The type of a variable or parameter, as the package declares it. None: not known here.
     fn type_of(&self, _name: &str) -> Option<VariableType> {
+        None
+    }
+}
+
+/// There are no variables: for what runs on its own, outside a package.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NoVariables;
+
+impl VariableAccess for NoVariables {
+    fn read(&self, name: &str) -> Result<(DataType, Value)> {
+        let code = codes::DTS_E_VARIABLENOTFOUND;
+        Err(Error::new(Owner::Package, code, code.message(&[&name])))
+    }
+
+    fn write(&self, name: &str, _value: Value) -> Result<()> {
+        self.read(name).map(drop)
+    }
+
+    fn name_of_id(&self, _id: &str) -> Option<String> {
         None
     }
 }

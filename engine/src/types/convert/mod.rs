@@ -112,6 +112,17 @@ impl FaultCodes {
         }
     }
 
+    /// What `other` says where these say `code`; None for a code that is none of these.
+    pub fn translate(&self, other: &FaultCodes, code: Code) -> Option<Code> {
+        let pairs = [
+            (self.cannot_convert, other.cannot_convert),
+            (self.truncated, other.truncated),
+            (self.sign_mismatch, other.sign_mismatch),
+            (self.overflow, other.overflow),
+        ];
+        pairs.into_iter().find(|(from, _)| *from == code).map(|(_, to)| to)
+    }
+
     /// The code for a text that could not be read.
     pub const fn parse(&self, error: ParseError) -> Code {
         match error {
