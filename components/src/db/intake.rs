@@ -29,12 +29,7 @@ pub(crate) enum Stored<'a> {
 /// The codes that a conversion of Data Conversion reports, as those of a database source.
 pub(crate) fn source_code(code: Code) -> Code {
     let (from, to) = (FaultCodes::DATA_CONVERSION, FaultCodes::DATABASE_SOURCE);
-    match code {
-        c if c == from.truncated => to.truncated,
-        c if c == from.sign_mismatch => to.sign_mismatch,
-        c if c == from.overflow => to.overflow,
-        _ => to.cannot_convert,
-    }
+    from.translate(&to, code).unwrap_or(to.cannot_convert)
 }
 
 enum Builder {

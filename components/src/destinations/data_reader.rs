@@ -3,8 +3,9 @@
 //! The client is the [`ReaderSink`] of the destination's name among the run's services. A client that is slow parks the
 //! flow (ReadTimeout does not apply: nothing is dropped); when nobody reads, the rows end here.
 
+use crate::shared::inputs;
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Error, Result, codes};
+use dtsx_engine::diag::{Error, Result};
 use dtsx_engine::flow::{
     BindCx, Block, Bound, ColumnRef, Commit, Committed, ComponentKind, ComponentSpec, Encode, InputColumnSpec,
     InputSpec, Layout, OpenCx, Sink, Slot, Waker,
@@ -55,11 +56,7 @@ impl ComponentKind for DataReaderDestination {
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
-        let [input] = spec.inputs.as_slice() else {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&1]));
-            return None;
-        };
+        let [input] = inputs(spec, cx)?;
         let layout = &cx.inputs[0];
         let mut slots = Vec::with_capacity(input.columns.len());
         let mut columns = Vec::with_capacity(input.columns.len());

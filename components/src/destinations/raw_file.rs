@@ -17,6 +17,7 @@
 
 use crate::shared::raw_file::stream::{CONTINUATION, END, Reader, Writer, header};
 use crate::shared::raw_file::{self, FileName, RawColumn};
+use crate::shared::{inputs, report_column};
 use arrow::array::ArrayRef;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, codes};
@@ -69,11 +70,7 @@ impl ComponentKind for RawFileDestination {
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
-        let [input] = spec.inputs.as_slice() else {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&1]));
-            return None;
-        };
+        let [input] = inputs(spec, cx)?;
         let before = cx.diagnostics.len();
         let file = FileName::bind(spec, cx);
         let option = match spec.properties.int("WriteOption").unwrap_or(0) {
@@ -103,8 +100,7 @@ impl ComponentKind for RawFileDestination {
             if raw.data_type.is_blob() {
                 let code = codes::DTS_E_RAWDESTBLOBDATATYPE;
                 let object = format!("{}.Inputs[{}].Columns[{}]", spec.name, input.name, column.name);
-                let problem = Diagnostic::error(code, &spec.path, code.message(&[&object]));
-                cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+                report_column(spec, cx, column, code, code.message(&[&object]));
             }
             columns.push((slot, raw));
         }

@@ -8,6 +8,7 @@
 //! The variable is set after the last row; when the flow fails it keeps what it held. Rows are reserved from the run's
 //! budget while the flow runs; what does not fit fails the flow, as a rowset in a variable cannot be put aside on disk.
 
+use crate::shared::inputs;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::control::{Rowset, RowsetTable};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
@@ -42,11 +43,7 @@ impl ComponentKind for RecordsetDestination {
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
-        let [input] = spec.inputs.as_slice() else {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&1]));
-            return None;
-        };
+        let [input] = inputs(spec, cx)?;
         let text = spec.properties.str("VariableName").trim();
         let variable = cx.variables.name_of_id(text).unwrap_or_else(|| text.to_owned());
         let problem = match cx.variables.read(&variable) {

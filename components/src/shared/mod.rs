@@ -8,8 +8,10 @@ pub(crate) mod external;
 pub(crate) mod files;
 pub(crate) mod fuzzy;
 pub(crate) mod outgoing;
+pub(crate) mod properties;
 pub(crate) mod raw_file;
 pub(crate) mod reference;
+mod shape;
 pub(crate) mod sort_keys;
 pub(crate) mod sorted_inputs;
 pub(crate) mod stream;
@@ -19,4 +21,5 @@ pub(crate) mod text;
 mod values;
 pub(crate) mod xpath;
 
+pub(crate) use shape::{inputs, one_output, report_column};
 pub(crate) use values::{castable, fits, shown, variable_text};

@@ -79,13 +79,7 @@ impl Outgoing {
 
     /// The code of the component for what a cast reports.
     fn code(&self, code: Code) -> Code {
-        let from = FaultCodes::DATA_CONVERSION;
-        match code {
-            c if c == from.truncated => self.codes.truncated,
-            c if c == from.sign_mismatch => self.codes.sign_mismatch,
-            c if c == from.overflow => self.codes.overflow,
-            _ => self.codes.cannot_convert,
-        }
+        FaultCodes::DATA_CONVERSION.translate(&self.codes, code).unwrap_or(self.codes.cannot_convert)
     }
 
     /// A column in the type of its external column, and the values that have none there. Text and bytes that are too

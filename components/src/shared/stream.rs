@@ -91,6 +91,48 @@ pub(crate) trait Stream: Send + Sync + 'static {
     }
 }
 
+/// A component with one input that does all of its work in the order of the rows.
+pub(crate) trait InOrder: Send + Sync + 'static {
+    /// Works on a batch; gives back what of it it did not get to.
+    ///
+    /// # Errors
+    /// A row that fails the component.
+    fn step(&self, cx: &OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>>;
+
+    /// Called after the last batch.
+    fn end(&self, cx: &OpenCx);
+}
+
+/// Such a component as a [`Stream`]: lanes pass batches on.
+pub(crate) struct Serial<T>(pub(crate) T);
+
+impl<T: InOrder> Stream for Serial<T> {
+    type Piece = Batch;
+    type Lane = ();
+    type State = OpenCx;
+
+    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<OpenCx> {
+        Ok(cx.clone())
+    }
+
+    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
+        Ok(batch)
+    }
+
+    fn step(&self, cx: &mut OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
+        self.0.step(cx, batch, out)
+    }
+
+    fn end(&self, _state: &mut OpenCx, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+        self.0.end(cx);
+        Ok(())
+    }
+}
+
 /// Makes a stage of a [`Stream`] that runs any number of times.
 pub(crate) struct Streaming<S> {
     stream: Arc<S>,

@@ -10,8 +10,8 @@ use dtsx_engine::flow::{
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::types::DataType;
+use dtsx_engine::variables::NoVariables;
 use std::sync::{Arc, Mutex};
 
 /// A column of a file.
@@ -69,19 +69,7 @@ pub(crate) fn connection(properties: &[(&str, &str)], columns: &[Column]) -> Con
 
 /// A column of an output.
 pub(crate) fn column(name: &str, data_type: DataType) -> OutputColumnSpec {
-    OutputColumnSpec {
-        id: name.to_owned(),
-        lineage: LineageId(0),
-        name: name.to_owned(),
-        data_type,
-        sort_key: 0,
-        comparison_flags: 0,
-        special: SpecialColumn::None,
-        dispositions: Dispositions::default(),
-        external: None,
-        properties: PropertyBag::default(),
-        span: None,
-    }
+    OutputColumnSpec::new(0, name, data_type)
 }
 
 /// Everything that was fired.
@@ -99,20 +87,6 @@ impl Events for Recorder {
         self.0.lock().unwrap().push((message.code.to_string(), message.text));
     }
     fn progress(&self, _: &str, _: u8, _: &str) {}
-}
-
-pub(crate) struct NoVariables;
-
-impl VariableAccess for NoVariables {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(format!("no variable {name}")))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(format!("no variable {name}")))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 /// What open halves are given.

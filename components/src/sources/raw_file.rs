@@ -12,6 +12,7 @@ use crate::shared::fits;
 use crate::shared::raw_file::foreign::{self, Header};
 use crate::shared::raw_file::stream::{CONTINUATION, Message, Reader};
 use crate::shared::raw_file::{self, FileName, RawColumn, damaged};
+use crate::shared::report_column;
 use arrow::array::{ArrayRef, NullArray};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, Severity, codes};
@@ -61,8 +62,7 @@ impl ComponentKind for RawFileSource {
             let name = external.map_or(&column.name, |e| &e.name).clone();
             if column.data_type.is_blob() {
                 let code = codes::DTS_E_RAWNOLONGTYPES;
-                let problem = Diagnostic::error(code, &spec.path, code.message(&[&column.name]));
-                cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+                report_column(spec, cx, column, code, code.message(&[&column.name]));
             }
             columns.push((name, column.data_type));
         }

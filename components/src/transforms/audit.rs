@@ -3,7 +3,7 @@
 //! An output column's LineageItemSelected names the item; every row has the same value. Package name, machine name, user
 //! name and task name take the length of their column.
 
-use super::{one_input, one_output, report_output_column};
+use super::{one_input, one_output, report_column};
 use arrow::array::ArrayRef;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
@@ -57,7 +57,7 @@ fn column(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     let number = column.properties.int("LineageItemSelected").unwrap_or(-1);
     let Some((variable, expected)) = usize::try_from(number).ok().and_then(|n| ITEMS.get(n)) else {
         let code = codes::DTS_E_TXLINEAGEINVALIDLINEAGEITEM;
-        report_output_column(spec, cx, column, code, code.message(&[&number, &0, &(ITEMS.len() - 1)]));
+        report_column(spec, cx, column, code, code.message(&[&number, &0, &(ITEMS.len() - 1)]));
         return None;
     };
     let same = match (expected, &column.data_type) {
@@ -66,7 +66,7 @@ fn column(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     };
     if !same {
         let code = codes::DTS_E_TXLINEAGEDATATYPEMISMATCH;
-        report_output_column(spec, cx, column, code, code.message(&[&column.name]));
+        report_column(spec, cx, column, code, code.message(&[&column.name]));
         return None;
     }
     Some((variable, column.data_type))

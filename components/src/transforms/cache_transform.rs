@@ -4,7 +4,7 @@
 //! the source counts; the others are left out, with a warning, or an error if TreatDuplicateKeysAsError says so. The cache
 //! is complete, and written to its file if the connection manager uses one, when the data flow has ended in order.
 
-use super::one_input;
+use super::{one_input, report_column};
 use crate::connections::cache::{CacheFormat, Writing, format};
 use crate::connections::cache_file;
 use crate::shared::reference::{Builder, Order, duplicates};
@@ -85,8 +85,7 @@ fn mapping(spec: &ComponentSpec, cx: &mut BindCx<'_>, format: &CacheFormat) -> V
                 (code, format!("{} ({data_type} into {cached})", code.message(&[&column.name, &name])))
             }
         };
-        let diagnostic = Diagnostic::error(code, &spec.path, message);
-        cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, message);
     }
     if !cx.failed(&spec.path) && slots.iter().any(Option::is_none) {
         let code = codes::DTS_E_INCORRECTINPUTCACHECOLCOUNT;

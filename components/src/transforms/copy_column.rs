@@ -2,9 +2,9 @@
 //!
 //! An output column names its source in copyColumnId, and is of the same type. The array is shared, not copied.
 
-use super::{one_input, one_output};
+use super::{one_input, one_output, report_column};
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Diagnostic, Result, codes};
+use dtsx_engine::diag::{Result, codes};
 use dtsx_engine::flow::{Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, Ports, Slot};
 
 /// `Microsoft.CopyMap`.
@@ -49,8 +49,7 @@ fn source(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
             (code, format!("{message} ({from} and {})", column.data_type))
         }
     };
-    let diagnostic = Diagnostic::error(code, &spec.path, message);
-    cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+    report_column(spec, cx, column, code, message);
     None
 }
 

@@ -4,11 +4,11 @@
 //! (FastParse). A value that cannot be converted, or would be cut, meets the column's dispositions.
 
 use super::compute::{self, Compute};
-use super::{one_input, one_output, shown};
+use super::{one_input, one_output, report_column, shown};
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
+use dtsx_engine::diag::{Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, OutputColumnSpec, Ports, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Ports, Slot};
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, can_cast, cast_array};
 
@@ -52,23 +52,18 @@ fn conversion(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: 
     let Some(source) = lineage.and_then(|lineage| cx.inputs[0].slot(lineage)) else {
         let code = codes::DTS_E_INPUTCOLUMNNOTFOUND;
         let message = code.message(&[&reference, &"SourceInputColumnLineageID", &column_spec.name]);
-        report(spec, cx, column_spec, code, message);
+        report_column(spec, cx, column_spec, code, message);
         return None;
     };
     let (from, to) = (cx.inputs[0].column(source).data_type, column_spec.data_type);
     if !can_cast(&from, &to) {
         let code = codes::DTS_E_CANNOTCONVERTTYPES;
-        report(spec, cx, column_spec, code, code.message(&[&from, &to]));
+        report_column(spec, cx, column_spec, code, code.message(&[&from, &to]));
         return None;
     }
     let fast_parse = column_spec.properties.bool("FastParse").unwrap_or(false);
     let options = CastOptions { fast_parse, ..CastOptions::data_flow(spec.locale) };
     Some(Conversion { source, from, to, options, site: FaultSite::output_column(spec, output, column) })
-}
-
-fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &OutputColumnSpec, code: Code, message: String) {
-    let diagnostic = Diagnostic::error(code, &spec.path, message);
-    cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
 }
 
 struct Plan {

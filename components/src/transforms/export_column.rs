@@ -14,16 +14,14 @@
 //!
 //! Rows are written in their order. A file that cannot be written meets the dispositions of the path's column.
 
-use super::file_column::{Reference, path_sources, reference};
-use super::{one_input, report_input_column};
-use crate::shared::stream::{Emitted, Stream, Streaming};
+use super::file_column::{Form, Reference, form, path_sources, reference};
+use super::{one_input, report_column};
+use crate::shared::stream::{Emitted, InOrder, Serial, Streaming};
 use arrow::array::{Array, ArrayRef, AsArray};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Slot};
-use dtsx_engine::types::DataType;
-use dtsx_engine::types::code_page::CodePage;
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, OpenCx, RowRule, Slot};
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -54,7 +52,7 @@ impl ComponentKind for ExportColumn {
                     let code = codes::DTS_E_EXTRACTORCOLUMNALREADYREFERENCED;
                     let first = exports.iter().find(|e| e.data_place == data).map_or("", |e| e.site.object.as_str());
                     let message = code.message(&[&export.site.object, &columns[data].lineage.0, &first]);
-                    report_input_column(spec, cx, &columns[place], code, message);
+                    report_column(spec, cx, &columns[place], code, message);
                 }
                 referenced[data] = true;
                 exports.push(export);
@@ -65,7 +63,7 @@ impl ComponentKind for ExportColumn {
             if !is_path && !referenced[place] && !cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
                 let code = codes::DTS_E_EXTRACTORUNREFERENCED;
                 let object = FaultSite::input_column(spec, 0, place).object;
-                report_input_column(spec, cx, column, code, code.message(&[&object]));
+                report_column(spec, cx, column, code, code.message(&[&object]));
             }
         }
         let errors = ErrorOutput::bind(spec, cx, exports.iter().map(|e| &e.site));
@@ -74,7 +72,7 @@ impl ComponentKind for ExportColumn {
         }
         let output = spec.outputs.iter().position(|o| !o.is_error);
         let plan = Plan { name: spec.name.clone(), output, outputs: spec.outputs.len(), exports, errors };
-        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Each))))
+        Some(Bound::Stage(Box::new(Streaming::new(Serial(plan), RowRule::Each))))
     }
 }
 
@@ -91,12 +89,6 @@ struct Export {
     site: FaultSite,
 }
 
-enum Form {
-    Bytes,
-    Text(CodePage),
-    Unicode,
-}
-
 /// The export that the column at `place` asks for, and the place of the data column.
 fn export(spec: &ComponentSpec, cx: &mut BindCx<'_>, place: usize, id: &str) -> Option<(usize, Export)> {
     let column = &spec.inputs[0].columns[place];
@@ -106,38 +98,26 @@ fn export(spec: &ComponentSpec, cx: &mut BindCx<'_>, place: usize, id: &str) -> 
     let by_id = columns.iter().position(|c| c.id == id);
     let Some(data_place) = by_id.or_else(|| columns.iter().position(|c| Some(c.lineage) == lineage)) else {
         let code = codes::DTS_E_EXTRACTORREFERENCEDCOLUMNNOTFOUND;
-        report_input_column(spec, cx, column, code, code.message(&[&site.object, &id]));
+        report_column(spec, cx, column, code, code.message(&[&site.object, &id]));
         return None;
     };
     // A lineage that the path does not bring is reported for every component alike.
     let (path, data) = (cx.inputs[0].slot(column.lineage)?, cx.inputs[0].slot(columns[data_place].lineage)?);
     if !cx.inputs[0].column(path).data_type.is_string() {
         let code = codes::DTS_E_EXTRACTORFILENAMECOLUMNNOTSTRING;
-        report_input_column(spec, cx, column, code, code.message(&[&site.object]));
+        report_column(spec, cx, column, code, code.message(&[&site.object]));
         return None;
     }
-    let form = match cx.inputs[0].column(data).data_type {
-        DataType::Image => Form::Bytes,
-        DataType::NText => Form::Unicode,
-        DataType::Text { code_page } => match CodePage::require(code_page) {
-            Ok(page) => Form::Text(page),
-            Err(error) => {
-                cx.unsupported(spec, error.message());
-                return None;
-            }
-        },
-        _ => {
-            let code = codes::DTS_E_EXTRACTORDATACOLUMNNOTBLOB;
-            report_input_column(spec, cx, column, code, code.message(&[&site.object, &columns[data_place].name]));
-            return None;
-        }
-    };
+    let code = codes::DTS_E_EXTRACTORDATACOLUMNNOTBLOB;
+    let not_long = (code, code.message(&[&site.object, &columns[data_place].name]));
+    let data_type = cx.inputs[0].column(data).data_type;
+    let form = form(spec, cx, column, data_type, not_long)?;
     let flag = |name: &str| column.properties.bool(name).unwrap_or(false);
     let (append, truncate) = (flag("AllowAppend"), flag("ForceTruncate"));
     if append && truncate {
         let code = codes::DTS_E_EXTRACTORCANTAPPENDTRUNCATE;
         let message = format!("{} AllowAppend and ForceTruncate are both set on {}.", code.message(&[]), site.object);
-        report_input_column(spec, cx, column, code, message);
+        report_column(spec, cx, column, code, message);
         return None;
     }
     // Only Unicode text has a mark.
@@ -153,24 +133,8 @@ struct Plan {
     errors: ErrorOutput,
 }
 
-impl Stream for Plan {
-    type Piece = Batch;
-    type Lane = ();
-    type State = OpenCx;
-
-    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
-        Ok(())
-    }
-
-    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<OpenCx> {
-        Ok(cx.clone())
-    }
-
-    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
-        Ok(batch)
-    }
-
-    fn step(&self, cx: &mut OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
+impl InOrder for Plan {
+    fn step(&self, cx: &OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         let mut rows = RowFaults::new(&batch);
         for export in &self.exports {
             let paths = path_sources(&batch.columns[export.path.0], &cx.services.paths)?;
@@ -212,9 +176,8 @@ impl Stream for Plan {
         Ok(None)
     }
 
-    fn end(&self, _state: &mut OpenCx, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+    fn end(&self, cx: &OpenCx) {
         self.errors.report_lost(cx);
-        Ok(())
     }
 }
 

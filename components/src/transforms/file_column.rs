@@ -1,8 +1,13 @@
-//! What Import Column and Export Column share: references between columns, and the paths that a column holds.
+//! What Import Column and Export Column share: references between columns, the paths that a column holds, and what a value
+//! is in its file.
 
+use super::report_column;
 use arrow::array::{Array, ArrayRef, AsArray};
-use dtsx_engine::diag::{Error, Result};
+use dtsx_engine::diag::{Code, Error, Result};
+use dtsx_engine::flow::{BindCx, ComponentSpec, InputColumnSpec};
 use dtsx_engine::run::PathMap;
+use dtsx_engine::types::DataType;
+use dtsx_engine::types::code_page::CodePage;
 use std::path::PathBuf;
 
 /// What FileDataColumnID says.
@@ -26,4 +31,39 @@ pub(super) fn path_sources(column: &ArrayRef, paths: &PathMap) -> Result<Vec<Opt
         return Err(Error::internal(format!("paths come as {}", column.data_type())));
     };
     Ok(names.iter().map(|name| name.filter(|n| !n.is_empty()).map(|n| paths.resolve(n))).collect())
+}
+
+/// What a value is in its file.
+pub(super) enum Form {
+    /// The bytes of DT_IMAGE.
+    Bytes,
+    /// The text of DT_TEXT in its code page.
+    Text(CodePage),
+    /// The text of DT_NTEXT in UTF-16.
+    Unicode,
+}
+
+/// The form of values of a type. Of another type than those, `not_long` is reported of the column of paths.
+pub(super) fn form(
+    spec: &ComponentSpec,
+    cx: &mut BindCx<'_>,
+    column: &InputColumnSpec,
+    data_type: DataType,
+    not_long: (Code, String),
+) -> Option<Form> {
+    match data_type {
+        DataType::Image => Some(Form::Bytes),
+        DataType::NText => Some(Form::Unicode),
+        DataType::Text { code_page } => match CodePage::require(code_page) {
+            Ok(page) => Some(Form::Text(page)),
+            Err(error) => {
+                cx.unsupported(spec, error.message());
+                None
+            }
+        },
+        _ => {
+            report_column(spec, cx, column, not_long.0, not_long.1);
+            None
+        }
+    }
 }

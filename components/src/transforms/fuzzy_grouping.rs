@@ -13,7 +13,7 @@
 //! together, in the order of the rows that stand for groups. All rows are held, on disk where the memory budget has no room
 //! for them. What similarity is stands in `crate::shared::fuzzy`.
 
-use super::{one_input, one_output, report_output_column};
+use super::{one_input, one_output, report_column};
 use crate::shared::blocking::{self, BATCH_ROWS, Blocking, Parts, Sealed};
 use crate::shared::fuzzy::rows::{self, Rows, RowsWriter};
 use crate::shared::fuzzy::{
@@ -28,7 +28,7 @@ use dtsx_engine::flow::{
     BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, Ports, RowRule, Slot, Stage,
     StageEnds,
 };
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 use dtsx_engine::run::{CancelToken, on_pool};
 use dtsx_engine::types::DataType;
 use std::ops::Range;
@@ -44,10 +44,6 @@ const MIN_SIMILARITY: f64 = 0.8;
 const STEP: u32 = 1 << 10;
 /// Rows that a thread compares at a time.
 const PIECE: u32 = 1 << 4;
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 impl ComponentKind for FuzzyGrouping {
     fn kind(&self) -> &'static str {
@@ -130,8 +126,7 @@ fn grouped(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec) 
     let data_type = cx.inputs[0].column(slot).data_type;
     let number = |name: &str, default: i64| column.properties.int(name).unwrap_or(default);
     let mut wrong = |code: Code, message: String| {
-        let diagnostic = Diagnostic::error(code, &spec.path, message);
-        cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, message);
         None
     };
     let value = codes::DTS_E_TXFUZZYLOOKUP_INVALID_PROPERTY_VALUE;
@@ -198,12 +193,12 @@ fn made(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usize,
         (4 | 6, Some(slot), _) if by.is_none() => {
             let code = codes::DTS_E_TXGROUPDUPS_INPUTCOLUMNNOTJOINED;
             let name = cx.inputs[0].column(slot).name.clone();
-            report_output_column(spec, cx, column, code, code.message(&[&name, &"InputId", &column.name]));
+            report_column(spec, cx, column, code, code.message(&[&name, &"InputId", &column.name]));
             None
         }
         _ => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_INVALID_PROPERTY_VALUE;
-            report_output_column(spec, cx, column, code, code.message(&[&kind, &"ColumnType"]));
+            report_column(spec, cx, column, code, code.message(&[&kind, &"ColumnType"]));
             None
         }
     }

@@ -17,15 +17,15 @@ use crate::shared::reference::metadata;
 use crate::shared::reference::query::ReferenceQuery;
 use crate::shared::reference::{ReferenceColumn, ReferenceSpec};
 use crate::shared::stream::{self, Emitted, Stream};
-use crate::transforms::{one_input, one_output, report_output_column};
+use crate::transforms::{one_input, one_output, report_column};
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, UInt32Array};
 use arrow::datatypes::DataType as ArrowType;
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Code, Diagnostic, Error, Result, codes};
+use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
     BindCx, Bound, ComponentKind, ComponentSpec, InputColumnSpec, Layout, OpenCx, RowRule, Slot, Stage, StageEnds,
 };
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
 
@@ -34,10 +34,6 @@ pub struct FuzzyLookup;
 
 /// The delimiters of a component that names none.
 const DELIMITERS: &str = " \t\r\n,.;:-\"'&/\\@!?()<>[]{}|#*^%";
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 impl ComponentKind for FuzzyLookup {
     fn kind(&self) -> &'static str {
@@ -214,20 +210,16 @@ fn join(
     let name = unescaped(column.properties.str("JoinToReferenceColumn"));
     // A lineage that the path does not bring is reported for every component alike.
     let Some(slot) = cx.inputs[0].slot(column.lineage).filter(|_| !name.is_empty()) else { return };
-    let mut wrong = |code: Code, message: String| {
-        let diagnostic = Diagnostic::error(code, &spec.path, message);
-        cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
-    };
     let Some(reference) = columns.iter().position(|c| c.name == name) else {
         let code = codes::DTS_E_TXFUZZYLOOKUP_UNABLETOLOCATEREFCOLUMN;
-        return wrong(code, code.message(&[&name]));
+        return report_column(spec, cx, column, code, code.message(&[&name]));
     };
     let flags = column.properties.int("FuzzyComparisonFlags").unwrap_or(1);
     let folding = match u32::try_from(flags).map_err(|_| 0).and_then(Folding::of) {
         Ok(folding) => folding,
         Err(_) => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_INVALID_PROPERTY_VALUE;
-            return wrong(code, code.message(&[&flags, &"FuzzyComparisonFlags"]));
+            return report_column(spec, cx, column, code, code.message(&[&flags, &"FuzzyComparisonFlags"]));
         }
     };
     let least = column.properties.float("MinSimilarity").unwrap_or(0.0);
@@ -237,16 +229,16 @@ fn join(
         1 if input.code() == there.code() || input.is_string() && there.is_string() => plan.exact.push(joined),
         1 => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_EXACT_JOIN_DATATYPES;
-            wrong(code, code.message(&[&column.name, &name]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &name]));
         }
         2 if input.is_string() && there.is_string() => plan.fuzzy.push(joined),
         2 => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_FUZZY_JOIN_DATATYPES;
-            wrong(code, code.message(&[&column.name, &name]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &name]));
         }
         other => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_INVALID_PROPERTY_VALUE;
-            wrong(code, code.message(&[&other, &"JoinType"]));
+            report_column(spec, cx, column, code, code.message(&[&other, &"JoinType"]));
         }
     }
 }
@@ -298,25 +290,25 @@ fn made(
             }
             let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_PASSTHRUCOLUMN_DATATYPES;
             let name = cx.inputs[0].column(slot).name.clone();
-            report_output_column(spec, cx, column, code, code.message(&[&name, &column.name]));
+            report_column(spec, cx, column, code, code.message(&[&name, &column.name]));
             None
         }
         (0, None) if !copied.is_empty() => match columns.iter().position(|c| c.name == copied) {
             Some(place) if columns[place].data_type.arrow() == column.data_type.arrow() => Some(Made::Reference(place)),
             Some(_) => {
                 let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_COPYCOLUMN_DATATYPES;
-                report_output_column(spec, cx, column, code, code.message(&[&copied, &column.name]));
+                report_column(spec, cx, column, code, code.message(&[&copied, &column.name]));
                 None
             }
             None => {
                 let code = codes::DTS_E_TXFUZZYLOOKUP_UNABLETOLOCATEREFCOLUMN;
-                report_output_column(spec, cx, column, code, code.message(&[&copied]));
+                report_column(spec, cx, column, code, code.message(&[&copied]));
                 None
             }
         },
         _ => {
             let code = codes::DTS_E_TXFUZZYLOOKUP_OUTPUT_COLUMN_MUST_BE_PASSTHRU_COLUMN_OR_A_COPY_COLUMN;
-            report_output_column(spec, cx, column, code, code.message(&[]));
+            report_column(spec, cx, column, code, code.message(&[]));
             None
         }
     }

@@ -8,16 +8,15 @@
 //! Paths go through the run's path rules. Files are read in the order of the rows, a bounded amount at a time. A file that
 //! cannot be read, or is not as ExpectBOM says, meets the dispositions of the path's column; ignored, the value is NULL.
 
-use super::file_column::{Reference, path_sources, reference};
-use super::{one_input, one_output, report_input_column};
-use crate::shared::stream::{Emitted, Stream, Streaming};
+use super::file_column::{Form, Reference, form, path_sources, reference};
+use super::{one_input, one_output, report_column};
+use crate::shared::stream::{Emitted, InOrder, Serial, Streaming};
 use arrow::array::{ArrayRef, BinaryViewBuilder, StringViewBuilder};
 use dtsx_engine::batch::{Batch, Fault, Faults};
 use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, RowFaults};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition, Layout, OpenCx, RowRule, Slot};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition, OpenCx, RowRule, Slot};
 use dtsx_engine::types::DataType;
-use dtsx_engine::types::code_page::CodePage;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,8 +48,7 @@ impl ComponentKind for ImportColumn {
             if readers.next().is_none() && complete {
                 let code = codes::DTS_E_INSERTERCOLUMNNOTREFERENCED;
                 let object = FaultSite::output_column(spec, output, place).object;
-                let problem = Diagnostic::error(code, &spec.path, code.message(&[&object]));
-                cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+                report_column(spec, cx, column, code, code.message(&[&object]));
             }
             if let Some(second) = readers.next() {
                 let code = codes::DTS_E_INSERTERCOLUMNALREADYREFERENCED;
@@ -69,7 +67,7 @@ impl ComponentKind for ImportColumn {
         }
         let columns = columns.into_iter().collect::<Option<Vec<_>>>()?;
         let plan = Plan { name: spec.name.clone(), output, outputs: spec.outputs.len(), columns, errors };
-        Some(Bound::Stage(Box::new(Streaming::new(plan, RowRule::Each))))
+        Some(Bound::Stage(Box::new(Streaming::new(Serial(plan), RowRule::Each))))
     }
 }
 
@@ -79,14 +77,8 @@ struct Import {
     /// Its place among the output's columns.
     target: usize,
     form: Form,
+    expect_bom: bool,
     site: FaultSite,
-}
-
-/// What the bytes of a file become.
-enum Form {
-    Bytes,
-    Text(CodePage),
-    Unicode { expect_bom: bool },
 }
 
 fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usize) -> Option<Import> {
@@ -100,7 +92,7 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     let target = lineage.and_then(|l| spec.outputs[output].columns.iter().position(|c| c.lineage == l));
     let Some(target) = target else {
         let code = codes::DTS_E_INSERTERREFERENCEDCOLUMNNOTFOUND;
-        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &text]));
+        report_column(spec, cx, column_spec, code, code.message(&[&site.object, &text]));
         return None;
     };
     // A lineage that the path does not bring is reported for every component alike.
@@ -108,35 +100,22 @@ fn import(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usiz
     let data = &spec.outputs[output].columns[target];
     if !cx.inputs[0].column(path).data_type.is_string() {
         let code = codes::DTS_E_INSERTERINVALIDCOLUMNDATATYPE;
-        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object]));
+        report_column(spec, cx, column_spec, code, code.message(&[&site.object]));
         return None;
     }
     let expect_bom = column_spec.properties.bool("ExpectBOM").unwrap_or(false);
     if expect_bom && data.data_type != DataType::NText {
         let code = codes::DTS_E_INSERTEREXPECTBOMINVALIDTYPE;
-        report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
+        report_column(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
         return None;
     }
-    let form = match data.data_type {
-        DataType::Image => Form::Bytes,
-        DataType::NText => Form::Unicode { expect_bom },
-        DataType::Text { code_page } => match CodePage::require(code_page) {
-            Ok(page) => Form::Text(page),
-            Err(error) => {
-                cx.unsupported(spec, error.message());
-                return None;
-            }
-        },
-        _ => {
-            let code = codes::DTS_E_INSERTERDATACOLUMNNOTBLOB;
-            report_input_column(spec, cx, column_spec, code, code.message(&[&site.object, &data.name]));
-            return None;
-        }
-    };
+    let code = codes::DTS_E_INSERTERDATACOLUMNNOTBLOB;
+    let not_long = (code, code.message(&[&site.object, &data.name]));
+    let form = form(spec, cx, column_spec, data.data_type, not_long)?;
     if site.dispositions.error == Disposition::NotUsed {
         site.dispositions = data.dispositions;
     }
-    Some(Import { path, target, form, site })
+    Some(Import { path, target, form, expect_bom, site })
 }
 
 struct Plan {
@@ -148,24 +127,8 @@ struct Plan {
     errors: ErrorOutput,
 }
 
-impl Stream for Plan {
-    type Piece = Batch;
-    type Lane = ();
-    type State = OpenCx;
-
-    fn lane(&self, _cx: &OpenCx, _input: &Layout) -> Result<()> {
-        Ok(())
-    }
-
-    fn state(&self, cx: &OpenCx, _input: &Layout) -> Result<OpenCx> {
-        Ok(cx.clone())
-    }
-
-    fn prepare(&self, (): &mut (), batch: Batch) -> Result<Batch> {
-        Ok(batch)
-    }
-
-    fn step(&self, cx: &mut OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
+impl InOrder for Plan {
+    fn step(&self, cx: &OpenCx, batch: Batch, out: &mut Emitted) -> Result<Option<Batch>> {
         let (batch, rest) = match self.rows_at_once(&batch, cx)? {
             all if all >= batch.rows => (batch, None),
             some => (batch.slice(0, some), Some(batch.slice(some, batch.rows - some))),
@@ -187,9 +150,8 @@ impl Stream for Plan {
         Ok(rest)
     }
 
-    fn end(&self, _state: &mut OpenCx, cx: &OpenCx, _out: &mut Emitted) -> Result<()> {
+    fn end(&self, cx: &OpenCx) {
         self.errors.report_lost(cx);
-        Ok(())
     }
 }
 
@@ -250,7 +212,7 @@ impl Import {
         Ok(match &self.form {
             Form::Bytes => Content::Bytes(bytes),
             Form::Text(page) => Content::Text(page.decode(&bytes).into_owned()),
-            Form::Unicode { expect_bom } => Content::Text(unicode(&bytes, *expect_bom)?),
+            Form::Unicode => Content::Text(unicode(&bytes, self.expect_bom)?),
         })
     }
 }

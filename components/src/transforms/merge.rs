@@ -1,15 +1,15 @@
 //! Merge: the rows of two sorted inputs in one sorted output. Of equal rows, those of the first input come first.
 
-use super::{fits, one_output};
-use crate::shared::sort_keys::KeyColumn;
-use crate::shared::sorted_inputs::{At, Head, Rows, Sides, SortedInlet, check_pair, share_an_ancestor, sorted_input};
+use super::{fits, one_output, report_column};
+use crate::shared::inputs;
+use crate::shared::sorted_inputs::{At, Head, Pair, Rows, Sides, sorted_input};
 use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::compute::interleave;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Sink, Source,
-    Stage, StageEnds, Step, Waker,
+    BindCx, Bound, ComponentKind, ComponentSpec, Decode, Fetch, Layout, Morsel, OpenCx, Ports, RowRule, Source, Stage,
+    StageEnds, Step, Waker,
 };
 use dtsx_engine::types::DataType;
 use std::cmp::Ordering;
@@ -32,18 +32,14 @@ impl ComponentKind for Merge {
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let before = cx.diagnostics.len();
-        if spec.inputs.len() != 2 {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&2]));
-            return None;
-        }
+        inputs::<2>(spec, cx)?;
         let output = one_output(spec, cx)?;
-        let inputs = [0, 1].map(|input| sorted_input(spec, cx, input, usize::MAX));
-        if inputs.iter().all(|i| !i.keys.is_empty()) && inputs[0].keys.len() != inputs[1].keys.len() {
+        let sorted = [0, 1].map(|input| sorted_input(spec, cx, input, usize::MAX));
+        if sorted.iter().all(|i| !i.keys.is_empty()) && sorted[0].keys.len() != sorted[1].keys.len() {
             let code = codes::DTS_E_TXMERGESORTKEYPOSMISMATCH;
             cx.error(spec, code, code.message(&[]));
         }
-        check_pair(spec, cx, &inputs[0], &inputs[1]);
+        let pair = Pair::bind(spec, cx, [0, 1], sorted);
         let columns = [0, 1].map(|input| mapping(spec, cx, input, output));
         if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return None;
@@ -51,14 +47,7 @@ impl ComponentKind for Merge {
         let [first, second] = columns;
         let data_type = |column: usize| spec.outputs[output].columns[column].data_type;
         let columns = first.into_iter().zip(second).enumerate().map(|(i, (a, b))| ([a, b], data_type(i))).collect();
-        let plan = Plan {
-            keys: inputs.map(|input| input.keys),
-            names: [0, 1].map(|input| format!("{}.Inputs[{}]", spec.name, spec.inputs[input].name)),
-            columns,
-            output,
-            shared: share_an_ancestor(spec, cx.flow),
-        };
-        Some(Bound::Stage(Box::new(MergeStage { plan: Arc::new(plan) })))
+        Some(Bound::Stage(Box::new(MergeStage { pair, plan: Arc::new(Plan { columns, output }) })))
     }
 }
 
@@ -88,33 +77,26 @@ fn mapping(spec: &ComponentSpec, cx: &mut BindCx<'_>, input: usize, output: usiz
             }
         };
         let object = format!("{}.Inputs[{}].Columns[{}]", spec.name, spec.inputs[input].name, column.name);
-        let diagnostic = Diagnostic::error(code, &spec.path, code.message(&[&object]));
-        cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, code.message(&[&object]));
     }
     mapping
 }
 
 struct Plan {
-    keys: [Vec<KeyColumn>; 2],
-    names: [String; 2],
     /// By column of the output, where each input has it.
     columns: Vec<([Option<usize>; 2], DataType)>,
     output: usize,
-    shared: bool,
 }
 
 struct MergeStage {
+    pair: Pair,
     plan: Arc<Plan>,
 }
 
 impl Stage for MergeStage {
     fn open(&self, cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
-        let sides = Arc::new(Sides::new(self.plan.shared, &cx.services));
-        let sink = |side: usize| -> Arc<dyn Sink> {
-            let (keys, name) = (self.plan.keys[side].clone(), self.plan.names[side].clone());
-            Arc::new(SortedInlet { sides: sides.clone(), side, keys, name })
-        };
-        Ok((vec![sink(0), sink(1)], Arc::new(Outlet { plan: self.plan.clone(), sides: sides.clone() })))
+        let (sides, inlets) = self.pair.open(cx);
+        Ok((inlets, Arc::new(Outlet { plan: self.plan.clone(), sides })))
     }
 
     fn blocks(&self) -> bool {

@@ -12,7 +12,7 @@
 //! PivotKeyValues. An input column without one is passed through. A value that is NULL makes no row, unless all of a row
 //! are; then one row stands for it.
 
-use super::{fits, one_input, one_output, report_input_column, report_output_column};
+use super::{fits, one_input, one_output, report_column};
 use crate::shared::stream::{Emitted, Stream, Streaming};
 use arrow::array::{Array, ArrayRef, StringViewArray, UInt32Array};
 use arrow::compute::{interleave, take};
@@ -95,7 +95,7 @@ fn plan(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize) -> Option<Plan
     for (place, (column, mapped)) in columns.iter().zip(&mapped).enumerate() {
         if place != key && mapped.pass.is_none() && mapped.values.is_empty() {
             let code = codes::DTS_E_TXUNPIVOTUNMAPPEDOUTPUT;
-            report_output_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
         }
     }
     let Some(first) = mapped.iter().find(|m| !m.values.is_empty()) else {
@@ -137,7 +137,7 @@ fn map(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: usize, (output, key): 
     let target = cx.lineage(text).and_then(|lineage| columns.iter().position(|c| c.lineage == lineage));
     let Some(target) = target.filter(|target| *target != key) else {
         let code = codes::DTS_E_TXUNPIVOTNOTINPUTMAP;
-        return report_input_column(spec, cx, column, code, code.message(&own));
+        return report_column(spec, cx, column, code, code.message(&own));
     };
     // A lineage that the path does not bring is reported for every component alike.
     let Some(slot) = cx.inputs[0].slot(column.lineage) else { return };
@@ -150,7 +150,7 @@ fn map(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: usize, (output, key): 
             columns[target].name,
             columns[target].data_type
         );
-        return report_input_column(spec, cx, column, code, message);
+        return report_column(spec, cx, column, code, message);
     }
     let mapped = &mut mapped[target];
     let code = match column.properties.text("PivotKeyValue").filter(|value| !value.is_empty()) {
@@ -164,7 +164,7 @@ fn map(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: usize, (output, key): 
             return;
         }
     };
-    report_input_column(spec, cx, column, code, code.message(&own));
+    report_column(spec, cx, column, code, code.message(&own));
 }
 
 /// The pivot keys as values of their column.

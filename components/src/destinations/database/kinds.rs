@@ -3,15 +3,12 @@
 use super::words::Words;
 use super::{Commits, Request, bind};
 use crate::db::{LoadOptions, TableName};
+use crate::shared::properties::{DEFAULT_CODE_PAGE, OPEN_ROWSET, OPEN_ROWSET_VARIABLE, TABLE_NAME, TABLE_OR_VIEW_NAME};
 use crate::shared::variable_text;
 use dtsx_engine::diag::codes;
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Disposition};
-use dtsx_engine::props::{PropertyBag, PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyBag, PropertyDef, PropertyType, property};
 use std::time::Duration;
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 /// A timeout in seconds; 0: none.
 fn timeout(properties: &PropertyBag, name: &str, default: i64) -> Option<Duration> {
@@ -139,8 +136,8 @@ const OLE_DB: &[PropertyDef] = {
             "3",
             "Where rows go: 0 a table, 1 a table that a variable names, 2 the table of a SELECT, 3 a table by fast load, 4 a table that a variable names by fast load.",
         ),
-        property("OpenRowset", Text, "", "The table or view."),
-        property("OpenRowsetVariable", VariableName, "", "The variable that names the table or view."),
+        OPEN_ROWSET,
+        OPEN_ROWSET_VARIABLE,
         property("SqlCommand", Text, "", "A SELECT of the columns that are filled, from one table."),
         property("FastLoadKeepIdentity", Bool, "False", "Whether the values of identity columns come from the rows."),
         property("FastLoadKeepNulls", Bool, "False", "Whether NULL stays NULL where the column has a default."),
@@ -157,7 +154,7 @@ const OLE_DB: &[PropertyDef] = {
             "After how many rows is committed; 0 and 2147483647: after the last one.",
         ),
         property("CommandTimeout", Int, "0", "Seconds that a statement may take; 0 for any."),
-        property("DefaultCodePage", Int, "1252", "The code page of text whose code page the database does not tell."),
+        DEFAULT_CODE_PAGE,
         property(
             "AlwaysUseDefaultCodePage",
             Bool,
@@ -246,7 +243,7 @@ pub struct AdoNetDestination;
 const ADO_NET: &[PropertyDef] = {
     use PropertyType::*;
     &[
-        property("TableOrViewName", Text, "", "The table or view."),
+        TABLE_OR_VIEW_NAME,
         property(
             "BatchSize",
             Int,
@@ -325,12 +322,12 @@ pub struct OdbcDestination;
 const ODBC: &[PropertyDef] = {
     use PropertyType::*;
     &[
-        property("TableName", Text, "", "The table or view."),
+        TABLE_NAME,
         property("InsertMethod", Int, "1", "0 row by row, 1 in batches; this build always sends batches."),
         property("BatchSize", Int, "1000", "Rows that are sent at a time; this build chooses them by their size."),
         property("TransactionSize", Int, "0", "After how many rows is committed; 0: each row for itself."),
         property("StatementTimeout", Int, "120", "Seconds that a statement may take; 0 for any."),
-        property("DefaultCodePage", Int, "1252", "The code page of text whose code page the database does not tell."),
+        DEFAULT_CODE_PAGE,
         property("BindCharColumnsAs", Int, "0", "Whether text is sent as Unicode (0) or in the code page (1)."),
         property("BindNumericAs", Int, "0", "Whether decimals are sent as text (0) or as numbers (1)."),
         property("LobChunkSize", Int, "32768", "Bytes of a long value that are sent at a time."),
@@ -394,7 +391,7 @@ const SQL_SERVER: &[PropertyDef] = {
         property("BulkInsertTablock", Bool, "True", "Whether the table is locked."),
         property("MaxInsertCommitSize", Int, "0", "After how many rows is committed; 0: after the last one."),
         property("Timeout", Int, "30", "Seconds that a statement may take; 0 for any."),
-        property("DefaultCodePage", Int, "1252", "The code page of text whose code page the database does not tell."),
+        DEFAULT_CODE_PAGE,
         property("AlwaysUseDefaultCodePage", Bool, "False", "Whether DefaultCodePage counts in any case."),
     ]
 };

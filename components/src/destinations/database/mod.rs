@@ -31,9 +31,10 @@ pub use kinds::{AdoNetDestination, OdbcDestination, OleDbDestination, SqlServerD
 
 use crate::db::{Database, LoadOptions, TableName};
 use crate::shared::ashore;
+use crate::shared::inputs;
 use crate::shared::outgoing::Outgoing;
 use dtsx_engine::batch::{Batch, RowOrigin};
-use dtsx_engine::diag::{Diagnostic, Result, codes};
+use dtsx_engine::diag::{Diagnostic, Result};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
 use dtsx_engine::flow::{BindCx, Bound, ComponentSpec, Layout, OpenCx, Ports, RowRule, Stage, StageEnds};
 use dtsx_engine::types::convert::FaultCodes;
@@ -80,11 +81,7 @@ struct Plan {
 /// Binds a destination.
 fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, request: Request) -> Option<Bound> {
     let before = cx.diagnostics.len();
-    let [input] = spec.inputs.as_slice() else {
-        let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-        cx.error(spec, code, code.message(&[&1]));
-        return None;
-    };
+    let [input] = inputs(spec, cx)?;
     let mut site = FaultSite::input(spec, 0);
     site.dispositions.truncation = site.dispositions.error;
     let columns = mapping::columns(spec, cx, &site, &request);

@@ -36,6 +36,19 @@ pub(super) struct Place {
     pub(super) room: u64,
 }
 
+/// What a named range says that has no room below it.
+const NO_ROOM: &str = "Cannot expand named range.";
+
+impl Place {
+    /// The row that the first one goes to, from 0, in a sheet whose cells end before the row `end`.
+    pub(super) fn first(&self, end: u64) -> Result<u64, Problem> {
+        match self.next.map(u64::from) {
+            Some(next) if next < end => Err(Problem::Other(NO_ROOM.into())),
+            next => Ok(next.unwrap_or(end)),
+        }
+    }
+}
+
 /// Adds rows to the table `name`.
 pub(super) fn append(
     path: &Path,
@@ -102,7 +115,7 @@ pub(super) fn place(path: &Path, name: &TableName, header: bool, columns: &[Colu
     let whole = matches!(name, TableName::Sheet(_, bounds) if bounds.last_row.is_none());
     let below = table.cells.end().is_some_and(|end| end.0 > table.end.0);
     if !whole && below {
-        return Err(Problem::Other("Cannot expand named range.".into()));
+        return Err(Problem::Other(NO_ROOM.into()));
     }
     let used = table.cells.end().map_or(0, |end| u64::from(end.0) + 1);
     let room = max.saturating_sub(used);

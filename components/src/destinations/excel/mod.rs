@@ -19,6 +19,7 @@ mod xlsx;
 use crate::connections::excel::{ExcelConnection, bind_excel};
 use crate::shared::excel::TableName;
 use crate::shared::stream::{Emitted, Stream, Streaming};
+use crate::shared::{inputs, report_column};
 use append::Problem;
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Float64Type, Schema, SchemaRef};
@@ -73,11 +74,7 @@ impl ComponentKind for ExcelDestination {
     }
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
-        let [input] = spec.inputs.as_slice() else {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&1]));
-            return None;
-        };
+        let [input] = inputs(spec, cx)?;
         let before = cx.diagnostics.len();
         let connection = bind_excel(spec, cx);
         if let Some(connection) = &connection
@@ -234,8 +231,7 @@ fn bind_column(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSp
     let cast = |pair: &[DataType]| pair[0] == DataType::DbTime || is_time2(&pair[0]) || can_cast(&pair[0], &pair[1]);
     if let Some(pair) = steps.windows(2).find(|pair| !cast(pair)) {
         let code = codes::DTS_E_CANNOTCONVERTTYPES;
-        let problem = Diagnostic::error(code, &spec.path, code.message(&[&pair[0], &pair[1]]));
-        cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, code.message(&[&pair[0], &pair[1]]));
         return None;
     }
     Some(Column { name, kind, slot, steps })
@@ -444,11 +440,5 @@ fn days(array: &ArrayRef) -> ArrayRef {
 /// What a database destination says where a conversion says `code`.
 fn destination_code(code: Code) -> Code {
     let (from, to) = (FaultCodes::DATA_CONVERSION, FaultCodes::DATABASE_DESTINATION);
-    let pairs = [
-        (from.cannot_convert, to.cannot_convert),
-        (from.truncated, to.truncated),
-        (from.sign_mismatch, to.sign_mismatch),
-        (from.overflow, to.overflow),
-    ];
-    pairs.iter().find(|(f, _)| *f == code).map_or(code, |(_, t)| *t)
+    from.translate(&to, code).unwrap_or(code)
 }

@@ -38,11 +38,7 @@ pub(super) fn append(
     if place.columns.iter().any(|column| *column >= MAX_COLUMNS) {
         return Err(Problem::Other(format!("a sheet of an .xls workbook has at most {MAX_COLUMNS} columns")));
     }
-    let first = match place.next {
-        Some(next) if next < sheet.rows => return Err(Problem::Other("Cannot expand named range.".into())),
-        Some(next) => next,
-        None => sheet.rows,
-    };
+    let first = place.first(sheet.rows.into())?;
     let mut edits = Edits::default();
     let formats = book.formats(columns, &mut edits)?;
     let mut writer = Cells {
@@ -54,7 +50,7 @@ pub(super) fn append(
         block: (Vec::new(), Vec::new(), 0),
         out: Vec::new(),
     };
-    let mut next = u64::from(first);
+    let mut next = first;
     for batch in rows {
         let batch = batch.map_err(Problem::Rows)?;
         if next + batch.num_rows() as u64 > MAX_ROWS {
@@ -64,12 +60,12 @@ pub(super) fn append(
         next += batch.num_rows() as u64;
     }
     writer.flush();
-    if next == u64::from(first) {
+    if next == first {
         return Ok(());
     }
     edits.added.entry(sheet.end).or_default().extend_from_slice(&writer.out);
     edits.dropped.extend(&sheet.indices);
-    edits.replaced.insert(sheet.dimensions, book.dimensions(&sheet, first, next as u32, &place.columns));
+    edits.replaced.insert(sheet.dimensions, book.dimensions(&sheet, first as u32, next as u32, &place.columns));
     book.add_texts(writer.strings, &mut edits);
     if let TableName::Named(name) = name
         && place.next.is_some()

@@ -40,11 +40,7 @@ pub(super) fn append(
     let sheet_part = sheet_part(&workbook, &relations, &place.sheet).ok_or(Problem::NoTable)?;
     let sheet = part(&mut archive, &sheet_part)?;
     let at = insertion(&sheet)?;
-    let first = match place.next {
-        Some(next) if u64::from(next) < at.rows => return Err(Problem::Other("Cannot expand named range.".into())),
-        Some(next) => u64::from(next),
-        None => at.rows,
-    };
+    let first = place.first(at.rows)?;
     let dates = columns.iter().any(|c| c.kind.format().is_some());
     let styles =
         if dates { part(&mut archive, STYLES).ok().map(|text| with_formats(&text)).transpose()? } else { None };

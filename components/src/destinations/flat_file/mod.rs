@@ -15,6 +15,7 @@ mod encode;
 mod tests;
 
 use crate::connections::flat_file::{ColumnEnd, Encoding, FlatFileFormat, bind_format};
+use crate::shared::report_column;
 use commit::{FlatFileCommit, Target};
 use dtsx_engine::diag::{Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, Bound, Commit, ComponentKind, ComponentSpec, Encode, Layout, OpenCx, Sink};
@@ -100,8 +101,7 @@ fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<FlatFileDestination
         let Some(index) = by_name.or(column.external.filter(|i| *i < columns.len())) else {
             let code = codes::DTS_E_MISMATCHCONNECTIONMANAGERCOLUMN;
             let place = column.external.map_or(-1, |i| i as i64);
-            let problem = Diagnostic::error(code, &spec.path, code.message(&[name, &place, &place]));
-            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            report_column(spec, cx, column, code, code.message(&[name, &place, &place]));
             continue;
         };
         // A column that no path brings is reported by the engine.

@@ -10,13 +10,15 @@ mod overflow;
 mod sides;
 
 pub(crate) use overflow::{Overflow, Pass};
-pub(crate) use sides::{At, Head, Rows, Sides, SortedInlet};
+pub(crate) use sides::{At, Head, Rows, Sides};
 
+use self::sides::SortedInlet;
 use super::sort_keys::KeyColumn;
 use dtsx_engine::diag::{Diagnostic, codes};
-use dtsx_engine::flow::{BindCx, ColumnRef, ComponentSpec, FlowSpec};
+use dtsx_engine::flow::{BindCx, ColumnRef, ComponentSpec, FlowSpec, OpenCx, Sink};
 use dtsx_engine::types::collation::Collation;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// The sort key columns of an input, by position.
 pub(crate) struct SortedInput {
@@ -73,8 +75,42 @@ pub(crate) fn sorted_input(spec: &ComponentSpec, cx: &mut BindCx<'_>, input: usi
     SortedInput { keys, columns: columns.into_iter().map(|(_, column)| column).collect() }
 }
 
+/// Two inputs that are read side by side.
+pub(crate) struct Pair {
+    /// Which input is the first side, and which the second.
+    order: [usize; 2],
+    keys: [Vec<KeyColumn>; 2],
+    names: [String; 2],
+    shared: bool,
+}
+
+impl Pair {
+    /// The sides in their order; reports where their keys do not go together.
+    pub(crate) fn bind(spec: &ComponentSpec, cx: &mut BindCx<'_>, order: [usize; 2], inputs: [SortedInput; 2]) -> Pair {
+        check_pair(spec, cx, &inputs[0], &inputs[1]);
+        Pair {
+            order,
+            keys: inputs.map(|input| input.keys),
+            names: order.map(|input| format!("{}.Inputs[{}]", spec.name, spec.inputs[input].name)),
+            shared: share_an_ancestor(spec, cx.flow),
+        }
+    }
+
+    /// The queues of one execution, and the inputs that fill them.
+    pub(crate) fn open(&self, cx: &OpenCx) -> (Arc<Sides>, Vec<Arc<dyn Sink>>) {
+        let sides = Arc::new(Sides::new(self.shared, &cx.services));
+        let inlet = |input: usize| -> Arc<dyn Sink> {
+            let side = usize::from(self.order[1] == input);
+            let (keys, name) = (self.keys[side].clone(), self.names[side].clone());
+            Arc::new(SortedInlet { sides: sides.clone(), side, keys, name })
+        };
+        let inlets = vec![inlet(0), inlet(1)];
+        (sides, inlets)
+    }
+}
+
 /// Reports where the keys of two inputs do not go together: types, directions, comparison flags.
-pub(crate) fn check_pair(spec: &ComponentSpec, cx: &mut BindCx<'_>, left: &SortedInput, right: &SortedInput) {
+fn check_pair(spec: &ComponentSpec, cx: &mut BindCx<'_>, left: &SortedInput, right: &SortedInput) {
     for (position, (a, b)) in left.columns.iter().zip(&right.columns).enumerate() {
         let code = if !comparable(a, b) {
             codes::DTS_E_TXMERGEJOINDATATYPEMISMATCH
@@ -111,7 +147,7 @@ fn comparable(a: &ColumnRef, b: &ColumnRef) -> bool {
 }
 
 /// Whether rows of some component reach both inputs.
-pub(crate) fn share_an_ancestor(spec: &ComponentSpec, flow: &FlowSpec) -> bool {
+fn share_an_ancestor(spec: &ComponentSpec, flow: &FlowSpec) -> bool {
     let Some(this) = flow.components.iter().position(|c| c.path == spec.path) else { return false };
     let ancestors = |input: usize| {
         let mut found: HashSet<usize> = HashSet::new();

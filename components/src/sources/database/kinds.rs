@@ -1,14 +1,11 @@
 //! The three kinds: their properties, and how each says what it reads.
 
 use super::{Query, Request, bind, parameters, statement, table};
+use crate::shared::properties::{DEFAULT_CODE_PAGE, OPEN_ROWSET, OPEN_ROWSET_VARIABLE, TABLE_NAME, TABLE_OR_VIEW_NAME};
 use crate::shared::variable_text;
 use dtsx_engine::diag::codes;
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec};
-use dtsx_engine::props::{PropertyDef, PropertyType};
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 
 /// The code page that the property says where it counts: the database's own is better.
 fn code_page(spec: &ComponentSpec) -> u32 {
@@ -21,6 +18,9 @@ fn unknown_mode(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Query> {
     cx.error(spec, code, code.message(&[&"AccessMode", &spec.name]));
     None
 }
+
+/// The statement of each kind.
+const SQL_COMMAND: PropertyDef = property("SqlCommand", PropertyType::Text, "", "The statement.");
 
 /// `Microsoft.OLEDBSource`.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ const OLE_DB: &[PropertyDef] = {
             "0",
             "What is read: 0 a table, 1 a table that a variable names, 2 a statement, 3 a statement that a variable holds.",
         ),
-        property("OpenRowset", Text, "", "The table or view."),
-        property("OpenRowsetVariable", VariableName, "", "The variable that names the table or view."),
-        property("SqlCommand", Text, "", "The statement."),
+        OPEN_ROWSET,
+        OPEN_ROWSET_VARIABLE,
+        SQL_COMMAND,
         property("SqlCommandVariable", VariableName, "", "The variable that holds the statement."),
         property(
             "ParameterMapping",
@@ -46,7 +46,7 @@ const OLE_DB: &[PropertyDef] = {
             "The variables of the statement's parameters: `\"Parameter0:Input\",{GUID};`.",
         ),
         property("CommandTimeout", Int, "0", "Seconds that the statement may take; 0 for any."),
-        property("DefaultCodePage", Int, "1252", "The code page of text whose code page the database does not tell."),
+        DEFAULT_CODE_PAGE,
         property(
             "AlwaysUseDefaultCodePage",
             Bool,
@@ -102,8 +102,8 @@ const ADO_NET: &[PropertyDef] = {
     use PropertyType::*;
     &[
         property("AccessMode", Int, "0", "What is read: 0 a table, 2 a statement."),
-        property("TableOrViewName", Text, "", "The table or view."),
-        property("SqlCommand", Text, "", "The statement."),
+        TABLE_OR_VIEW_NAME,
+        SQL_COMMAND,
         property("CommandTimeout", Int, "30", "Seconds that the statement may take; 0 for any."),
         property(
             "AllowImplicitStringConversion",
@@ -148,8 +148,8 @@ const ODBC: &[PropertyDef] = {
     use PropertyType::*;
     &[
         property("AccessMode", Int, "0", "What is read: 0 a table, 1 a statement."),
-        property("TableName", Text, "", "The table or view."),
-        property("SqlCommand", Text, "", "The statement."),
+        TABLE_NAME,
+        SQL_COMMAND,
         property("BatchSize", Int, "1000", "Rows that are fetched at a time; this build chooses them by their size."),
         property("FetchMethod", Int, "1", "0 row by row, 1 in batches; this build always fetches batches."),
         property(
@@ -172,7 +172,7 @@ const ODBC: &[PropertyDef] = {
             "Bytes of a long value that are fetched at a time; this build chooses them by the length.",
         ),
         property("StatementTimeout", Int, "0", "Seconds that the statement may take; 0 for any."),
-        property("DefaultCodePage", Int, "1252", "The code page of text whose code page the database does not tell."),
+        DEFAULT_CODE_PAGE,
     ]
 };
 

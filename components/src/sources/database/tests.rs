@@ -73,7 +73,7 @@ impl Bench {
             flow: &FlowSpec::default(),
             inputs: Vec::new(),
             attached: vec![true, true],
-            variables: &crate::shared::testing::NoVariables,
+            variables: &dtsx_engine::variables::NoVariables,
             connections: &connections,
             paths: &services.paths,
             services: &services,

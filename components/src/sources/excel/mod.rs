@@ -18,6 +18,7 @@ mod tests;
 
 use crate::connections::excel::{ExcelConnection, bind_excel};
 use crate::shared::excel::{Table, TableName, text_of};
+use crate::shared::report_column;
 use arrow::array::{ArrayRef, NullArray, UInt32Array, new_null_array};
 use cells::Column;
 use dtsx_engine::batch::{Batch, Faults};
@@ -95,8 +96,7 @@ impl ComponentKind for ExcelSource {
             let (name, declared) = external.map_or((&column.name, column.data_type), |e| (&e.name, e.data_type));
             if !can_cast(&declared, &column.data_type) {
                 let code = codes::DTS_E_CANNOTCONVERTTYPES;
-                let problem = Diagnostic::error(code, &spec.path, code.message(&[&declared, &column.data_type]));
-                cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+                report_column(spec, cx, column, code, code.message(&[&declared, &column.data_type]));
             }
             let site = FaultSite::output_column(spec, port, index);
             columns.push(OutColumn { name: name.clone(), declared, data_type: column.data_type, site });
@@ -403,11 +403,5 @@ fn converted(
 /// What a database source says where a conversion says `code`.
 fn source_code(code: Code) -> Code {
     let (from, to) = (FaultCodes::DATA_CONVERSION, FaultCodes::DATABASE_SOURCE);
-    let pairs = [
-        (from.cannot_convert, to.cannot_convert),
-        (from.truncated, to.truncated),
-        (from.sign_mismatch, to.sign_mismatch),
-        (from.overflow, to.overflow),
-    ];
-    pairs.iter().find(|(f, _)| *f == code).map_or(code, |(_, t)| *t)
+    from.translate(&to, code).unwrap_or(code)
 }

@@ -22,6 +22,7 @@ mod tests;
 
 use crate::connections::flat_file::FlatFileFormat;
 use crate::shared::files;
+use crate::shared::report_column;
 use columns::Column;
 use decode::{FlatFileDecode, Plan, Slot};
 use dtsx_engine::diag::{Diagnostic, Owner, Result, codes};
@@ -136,15 +137,13 @@ fn bind_column(
         let code = codes::DTS_E_MISMATCHCONNECTIONMANAGERCOLUMN;
         let place = column.external.map_or(-1, |i| i as i64);
         let text = code.message(&[name, &place, &place]);
-        let problem = Diagnostic::error(code, &spec.path, text).with_column(&column.name);
-        cx.diagnostics.push(problem.with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, text);
         return None;
     };
     let fast_parse = column.properties.bool("FastParse").unwrap_or(false);
     if fast_parse && !allows_fast_parse(&column.data_type) {
         let code = codes::DTS_E_FASTPARSENOTALLOWED;
-        let problem = Diagnostic::error(code, &spec.path, code.message(&[&column.name]));
-        cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, code.message(&[&column.name]));
         return None;
     }
     Some(Column {

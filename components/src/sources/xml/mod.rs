@@ -17,6 +17,7 @@ mod schema;
 mod tests;
 mod values;
 
+use crate::shared::report_column;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, NullArray, UInt32Array, new_null_array};
 use dtsx_engine::batch::{Batch, Faults};
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, codes};
@@ -209,8 +210,7 @@ fn bind_output(spec: &ComponentSpec, cx: &mut BindCx<'_>, port: usize) -> Option
         if !can_cast(&declared, &column.data_type) {
             let code = codes::DTS_E_XMLSRCOUTPUTCOLUMNDATATYPENOTSUPPORTED;
             let message = code.message(&[&column.data_type.name(), &site.object, &spec.name]);
-            let problem = Diagnostic::error(code, &spec.path, message);
-            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            report_column(spec, cx, column, code, message);
         }
         columns.push(Column { source: source.clone(), declared, data_type: column.data_type, site });
     }

@@ -3,8 +3,8 @@
 use super::accumulate::{Aggregate, Function};
 use super::encode::{KeyColumn, KeyPlan};
 use super::stage::{Grouping, Source};
-use crate::transforms::one_input;
-use dtsx_engine::diag::{Code, Diagnostic, Result, codes};
+use crate::transforms::{one_input, report_column};
+use dtsx_engine::diag::{Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, ComponentSpec, OutputColumnSpec, Slot};
 use dtsx_engine::props::PropertyBag;
 use dtsx_engine::types::DataType;
@@ -53,17 +53,12 @@ enum Bound {
     Aggregate(Aggregate),
 }
 
-fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &OutputColumnSpec, code: Code, message: String) {
-    let diagnostic = Diagnostic::error(code, &spec.path, message).with_column(&column.name);
-    cx.diagnostics.push(diagnostic.with_span(column.span.or(spec.span)));
-}
-
 fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
     let number = column.properties.int("AggregationType").unwrap_or(0);
     let Some(function) = Function::from_number(number) else {
         let code = codes::DTS_E_TXAGG_INVALIDOUTPUTDATATYPEFORAGGREGATE;
         let text = format!("AggregationType {number} of \"{}\" is none of 0 to 7", column.name);
-        report(spec, cx, column, code, text);
+        report_column(spec, cx, column, code, text);
         return None;
     };
     let input = match function {
@@ -80,7 +75,7 @@ fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<
                 true => codes::DTS_E_TXAGG_COMPFLAGS_BADDATATYPE,
                 false => codes::DTS_E_TXAGG_COMPFLAGS_BADAGGREGATIONTYPE,
             };
-            report(spec, cx, column, code, code.message(&[&name]));
+            report_column(spec, cx, column, code, code.message(&[&name]));
             return None;
         }
     }
@@ -88,7 +83,7 @@ fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<
         && !takes(function, data_type)
     {
         let code = codes::DTS_E_TXAGG_INVALIDINPUTDATATYPEFORAGGREGATE;
-        report(spec, cx, column, code, code.message(&[&data_type.to_string(), &column.name]));
+        report_column(spec, cx, column, code, code.message(&[&data_type.to_string(), &column.name]));
         return None;
     }
     if !gives(function, input.as_ref().map(|(_, t)| t), &column.data_type) {
@@ -101,14 +96,14 @@ fn bind_column(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<
             true => code.message(&[&column.properties.str("AggregationColumnId"), &column.id]),
             false => code.message(&[&column.id]),
         };
-        report(spec, cx, column, code, format!("{ids} ({function:?}{of} as {})", column.data_type));
+        report_column(spec, cx, column, code, format!("{ids} ({function:?}{of} as {})", column.data_type));
         return None;
     }
     let comparison = match comparison(spec.locale, flags) {
         Ok(comparison) => comparison,
         Err(error) => {
             let code = error.code().unwrap_or(codes::DTS_E_TXAGG_SORTKEYGENFAILED);
-            report(spec, cx, column, code, error.message().to_owned());
+            report_column(spec, cx, column, code, error.message().to_owned());
             return None;
         }
     };
@@ -143,7 +138,7 @@ fn input_of(spec: &ComponentSpec, column: &OutputColumnSpec, cx: &mut BindCx<'_>
     let found = lineage.and_then(|l| layout.slot(l)).map(|slot| (slot, layout.column(slot).data_type));
     if found.is_none() {
         let code = codes::DTS_E_TXAGG_INPUTNOTFOUNDFOROUTPUT;
-        report(spec, cx, column, code, code.message(&[&spelling, &column.id]));
+        report_column(spec, cx, column, code, code.message(&[&spelling, &column.id]));
     }
     found
 }

@@ -7,7 +7,7 @@
 mod mapping;
 
 use super::compute::{self, Compute};
-use super::{one_input, one_output, shown};
+use super::{one_input, one_output, report_column, shown};
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Result, Span, codes};
@@ -84,8 +84,7 @@ fn added(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usize
     let Some(source) = lineage.and_then(|lineage| cx.inputs[0].slot(lineage)) else {
         let code = codes::DTS_E_INPUTCOLUMNNOTFOUND;
         let message = code.message(&[&reference, &"InputColumnLineageID", &column.name]);
-        let diagnostic = Diagnostic::error(code, &spec.path, message).with_column(&column.name);
-        cx.diagnostics.push(diagnostic.with_span(column.span.or(spec.span)));
+        report_column(spec, cx, column, code, message);
         return None;
     };
     let (mapping, fit) = checked(spec, cx, &site, &column.properties, column.span, source, column.data_type)?;

@@ -6,7 +6,7 @@ use crate::connections::cache;
 use crate::db::StatementOptions;
 use crate::shared::reference::query::ReferenceQuery;
 use crate::shared::reference::{ReferenceColumn, ReferenceSpec, metadata};
-use crate::transforms::one_input;
+use crate::transforms::{one_input, report_column};
 use dtsx_engine::diag::{Code, Diagnostic, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
 use dtsx_engine::flow::{BindCx, Bound, ComponentSpec, InputColumnSpec, OutputColumnSpec, Slot, Usage};
@@ -235,11 +235,6 @@ fn find(columns: &[ReferenceColumn], name: &str) -> Option<usize> {
     exact.or_else(|| columns.iter().position(|c| c.name.to_lowercase() == name.to_lowercase()))
 }
 
-fn report(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: &InputColumnSpec, code: Code, message: String) {
-    let diagnostic = Diagnostic::error(code, &spec.path, message);
-    cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
-}
-
 /// The key that an input column is: where the input has it, and the reference column.
 fn join(
     spec: &ComponentSpec,
@@ -254,13 +249,13 @@ fn join(
     if name.is_empty() {
         if column.properties.str(COPY).is_empty() && !is_parameter(spec, cx, column) {
             let code = codes::DTS_E_TXLOOKUP_UNUSEDINPUTCOLUMN;
-            report(spec, cx, column, code, code.message(&[&object]));
+            report_column(spec, cx, column, code, code.message(&[&object]));
         }
         return None;
     }
     let Some(place) = find(columns, name) else {
         let code = codes::DTS_E_TXLOOKUP_UNABLETOLOCATEREFCOLUMN;
-        report(spec, cx, column, code, code.message(&[&name]));
+        report_column(spec, cx, column, code, code.message(&[&name]));
         return None;
     };
     let (input, reference) = (cx.inputs[0].column(slot).data_type, columns[place].data_type);
@@ -271,7 +266,7 @@ fn join(
     } else {
         return Some((slot, place));
     };
-    report(spec, cx, column, code, format!("{} ({input} and {reference})", code.message(&[&object, &name])));
+    report_column(spec, cx, column, code, format!("{} ({input} and {reference})", code.message(&[&object, &name])));
     None
 }
 
@@ -304,7 +299,7 @@ fn copies(spec: &ComponentSpec, cx: &mut BindCx<'_>, matched: usize, columns: &[
         let Some(slot) = cx.inputs[0].slot(column.lineage).filter(|_| !name.is_empty()) else { continue };
         if column.usage != Usage::ReadWrite {
             let code = codes::DTS_E_INVALIDUSAGETYPEFORCUSTOMPROPERTY;
-            report(spec, cx, column, code, code.message(&[&column.name, &COPY]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &COPY]));
             continue;
         }
         let site = FaultSite::input_column(spec, 0, i);

@@ -15,15 +15,12 @@ mod bind;
 mod partial;
 mod run;
 
+use crate::shared::properties::DEFAULT_CODE_PAGE;
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 
 /// `Microsoft.Lookup`.
 pub struct Lookup;
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 impl ComponentKind for Lookup {
     fn kind(&self) -> &'static str {
@@ -77,12 +74,7 @@ impl ComponentKind for Lookup {
                     "",
                     "The input columns whose values are the parameters of SqlCommandParam, in order.",
                 ),
-                property(
-                    "DefaultCodePage",
-                    Int,
-                    "1252",
-                    "The code page of text whose code page the database does not tell.",
-                ),
+                DEFAULT_CODE_PAGE,
                 property(
                     "TreatDuplicateKeysAsError",
                     Bool,

@@ -9,10 +9,10 @@ mod group;
 mod joining;
 
 use super::one_output;
-use crate::shared::sort_keys::KeyColumn;
-use crate::shared::sorted_inputs::{Sides, SortedInlet, check_pair, share_an_ancestor, sorted_input};
+use crate::shared::inputs;
+use crate::shared::sorted_inputs::{Pair, sorted_input};
 use dtsx_engine::diag::{Diagnostic, Result, codes};
-use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Sink, Stage, StageEnds};
+use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Stage, StageEnds};
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
 use joining::Outlet;
@@ -70,11 +70,7 @@ impl ComponentKind for MergeJoin {
 
     fn bind(&self, spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Bound> {
         let before = cx.diagnostics.len();
-        if spec.inputs.len() != 2 {
-            let code = codes::DTS_E_INCORRECTEXACTNUMBEROFINPUTS;
-            cx.error(spec, code, code.message(&[&2]));
-            return None;
-        }
+        inputs::<2>(spec, cx)?;
         let output = one_output(spec, cx)?;
         let join = join_type(spec, cx);
         let count = spec.properties.int("NumKeyColumns").unwrap_or(1);
@@ -85,31 +81,26 @@ impl ComponentKind for MergeJoin {
         }
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let order = sides(spec);
-        let inputs = order.map(|input| sorted_input(spec, cx, input, count));
-        for (input, sorted) in order.iter().zip(&inputs) {
+        let sorted = order.map(|input| sorted_input(spec, cx, input, count));
+        for (input, sorted) in order.iter().zip(&sorted) {
             if !sorted.keys.is_empty() && sorted.keys.len() < count {
                 let code = codes::DTS_E_TXMERGEJOINNOTENOUGHKEYCOLS;
                 let object = format!("{}.Inputs[{}]", spec.name, spec.inputs[*input].name);
                 cx.error(spec, code, code.message(&[&object, &count]));
             }
         }
-        check_pair(spec, cx, &inputs[0], &inputs[1]);
+        let pair = Pair::bind(spec, cx, order, sorted);
         let columns = columns(spec, cx, output, order);
         if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
-        let names = order.map(|input| format!("{}.Inputs[{}]", spec.name, spec.inputs[input].name));
         let plan = Plan {
-            order,
-            keys: inputs.map(|input| input.keys),
-            names,
             columns,
             output,
             join: join?,
             nulls_match: spec.properties.bool("TreatNullsAsEqual").unwrap_or(true),
-            shared: share_an_ancestor(spec, cx.flow),
         };
-        Some(Bound::Stage(Box::new(JoinStage { plan: Arc::new(plan) })))
+        Some(Bound::Stage(Box::new(JoinStage { pair, plan: Arc::new(plan) })))
     }
 }
 
@@ -189,30 +180,21 @@ fn same(input: &DataType, output: &DataType) -> bool {
 }
 
 struct Plan {
-    /// The inputs that are left and right.
-    order: [usize; 2],
-    keys: [Vec<KeyColumn>; 2],
-    names: [String; 2],
     columns: Vec<ColumnOf>,
     output: usize,
     join: JoinType,
     nulls_match: bool,
-    shared: bool,
 }
 
 struct JoinStage {
+    pair: Pair,
     plan: Arc<Plan>,
 }
 
 impl Stage for JoinStage {
     fn open(&self, cx: &OpenCx, _inputs: &[Layout]) -> Result<StageEnds> {
-        let sides = Arc::new(Sides::new(self.plan.shared, &cx.services));
-        let sink = |input: usize| -> Arc<dyn Sink> {
-            let side = usize::from(self.plan.order[1] == input);
-            let (keys, name) = (self.plan.keys[side].clone(), self.plan.names[side].clone());
-            Arc::new(SortedInlet { sides: sides.clone(), side, keys, name })
-        };
-        Ok((vec![sink(0), sink(1)], Arc::new(Outlet { plan: self.plan.clone(), sides: sides.clone() })))
+        let (sides, inlets) = self.pair.open(cx);
+        Ok((inlets, Arc::new(Outlet { plan: self.plan.clone(), sides })))
     }
 
     fn blocks(&self) -> bool {

@@ -15,13 +15,14 @@ mod outputs;
 #[cfg(test)]
 mod tests;
 
-use super::one_input;
+use super::{one_input, report_column};
 use crate::db::{
     Call, Database, DbError, Direction, ErrorKind, Outcome, Pen, RowFailure, Rows, Session, StatementOptions,
 };
 use crate::shared::ashore::{self, Outbox, Work};
 use crate::shared::castable;
 use crate::shared::outgoing::{Block, Column, Outgoing};
+use crate::shared::properties::DEFAULT_CODE_PAGE;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, Severity, codes};
 use dtsx_engine::events::Message;
@@ -52,12 +53,7 @@ const PROPERTIES: &[PropertyDef] = &[
         default: "0",
         doc: "Seconds that the statement may take; 0 for any.",
     },
-    PropertyDef {
-        name: "DefaultCodePage",
-        ty: PropertyType::Int,
-        default: "1252",
-        doc: "The code page of text whose code page the database does not tell.",
-    },
+    DEFAULT_CODE_PAGE,
 ];
 
 /// DBPARAMFLAGS_ISINPUT and DBPARAMFLAGS_ISOUTPUT in DBParamInfoFlags.
@@ -181,8 +177,7 @@ fn parameters(
         if column.external.is_none_or(|e| e >= input.external.len()) {
             let code = codes::DTS_E_COLUMNNOTMAPPEDTOEXTERNALMETADATACOLUMN;
             let object = FaultSite::input_column(spec, 0, at).object;
-            let problem = Diagnostic::error(code, &spec.path, code.message(&[&object]));
-            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            report_column(spec, cx, column, code, code.message(&[&object]));
         }
     }
     for place in order(&input.external) {
@@ -204,8 +199,7 @@ fn parameters(
         let own = FaultSite::input_column(spec, 0, at);
         if mapped.next().is_some() {
             let code = codes::DTS_E_COLUMNMAPPEDTOALREADYMAPPEDEXTERNALMETADATACOLUMN;
-            let problem = Diagnostic::error(code, &spec.path, code.message(&[&own.object, &external.id]));
-            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            report_column(spec, cx, column, code, code.message(&[&own.object, &external.id]));
             continue;
         }
         // A lineage that the path does not bring is reported for every component alike.
@@ -214,8 +208,7 @@ fn parameters(
         let back = direction == Direction::Input || from == to || can_cast(&castable(to), &from);
         if (from != to && !can_cast(&castable(from), &to)) || !back {
             let code = codes::DTS_E_CANTINSERTCOLUMNTYPE;
-            let problem = Diagnostic::error(code, &spec.path, code.message(&[&external.name, &from, &to]));
-            cx.diagnostics.push(problem.with_column(&column.name).with_span(column.span.or(spec.span)));
+            report_column(spec, cx, column, code, code.message(&[&external.name, &from, &to]));
             continue;
         }
         let goes_in = matches!(direction, Direction::Input | Direction::InputOutput).then_some(columns.len());

@@ -14,7 +14,7 @@
 
 mod run;
 
-use super::{one_input, one_output, report_input_column, report_output_column};
+use super::{one_input, one_output, report_column};
 use crate::shared::stream::Streaming;
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::row::{RowConverter, SortField};
@@ -102,7 +102,7 @@ fn source<'a>(spec: &'a ComponentSpec, cx: &mut BindCx<'_>, column: usize) -> Op
         Some(3) => PivotUsage::Value,
         Some(_) => {
             let code = codes::DTS_E_TXPIVOTBADUSAGE;
-            report_input_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
             return None;
         }
     };
@@ -111,7 +111,7 @@ fn source<'a>(spec: &'a ComponentSpec, cx: &mut BindCx<'_>, column: usize) -> Op
     let data_type = cx.inputs[0].column(slot).data_type;
     if data_type.is_blob() && usage != PivotUsage::Pass {
         let code = codes::DTS_E_TXPIVOTNOBLOB;
-        report_input_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
+        report_column(spec, cx, column, code, code.message(&[&column.name, &column.lineage.0]));
         return None;
     }
     Some(Source { column, usage, slot, data_type })
@@ -163,7 +163,7 @@ fn plan(
             if input.usage != PivotUsage::PivotKey && !taken.iter().any(|(p, _)| *p == place) {
                 let code = codes::DTS_E_TXPIVOTOUTPUTNOTMAPPED;
                 let message = code.message(&[&input.column.name, &input.column.lineage.0]);
-                report_input_column(spec, cx, input.column, code, message);
+                report_column(spec, cx, input.column, code, message);
             }
         }
     }
@@ -239,7 +239,7 @@ fn feed(
     let source = cx.lineage(text).and_then(|lineage| inputs.iter().position(|s| s.column.lineage == lineage));
     let Some(place) = source else {
         let code = codes::DTS_E_TXPIVOTCANTMAPPINGNOTFOUND;
-        report_output_column(spec, cx, column, code, code.message(&[own[0], own[1], &text]));
+        report_column(spec, cx, column, code, code.message(&[own[0], own[1], &text]));
         return None;
     };
     let input = &inputs[place];
@@ -250,7 +250,7 @@ fn feed(
         (PivotUsage::Value, Some(value)) => {
             let Some(key) = keys.place(value, spec.locale) else {
                 let code = codes::DTS_E_TXPIVOTBADPIVOTKEYCONVERT;
-                report_output_column(spec, cx, column, code, code.message(&[&value]));
+                report_column(spec, cx, column, code, code.message(&[&value]));
                 return None;
             };
             let free = !taken.contains(&(place, Some(key)));
@@ -261,7 +261,7 @@ fn feed(
             if taken.contains(&(place, None)) {
                 let code = codes::DTS_E_TXPIVOTINPUTALREADYMAPPED;
                 let message = code.message(&[own[0], own[1], &input.column.name, &input.column.lineage.0]);
-                report_output_column(spec, cx, column, code, message);
+                report_column(spec, cx, column, code, message);
                 return None;
             }
             taken.push((place, None));
@@ -273,7 +273,7 @@ fn feed(
         feed => (code, feed),
     };
     if feed.is_none() {
-        report_output_column(spec, cx, column, code, code.message(&own));
+        report_column(spec, cx, column, code, code.message(&own));
     }
     feed
 }

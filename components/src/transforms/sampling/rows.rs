@@ -5,7 +5,7 @@
 
 use super::{Outputs, SAMPLING_SEED, chance, outputs, seed};
 use crate::shared::stream::{Emitted, Stream, Streaming};
-use crate::transforms::{fits, one_input, report_output_column};
+use crate::transforms::{fits, one_input, report_column};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{interleave, take};
 use dtsx_engine::batch::Batch;
@@ -75,11 +75,11 @@ fn columns(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize) -> Vec<Slot
             Some(slot) => {
                 let code = codes::DTS_E_METADATAMISMATCHWITHOUTPUTCOLUMN;
                 let name = cx.inputs[0].column(slot).name.clone();
-                report_output_column(spec, cx, column, code, code.message(&[&name]));
+                report_column(spec, cx, column, code, code.message(&[&name]));
             }
             None => {
                 let code = codes::DTS_E_INCORRECTCUSTOMPROPERTYVALUE;
-                report_output_column(spec, cx, column, code, code.message(&[&"InputColumnLineageID"]));
+                report_column(spec, cx, column, code, code.message(&[&"InputColumnLineageID"]));
             }
         }
     }

@@ -15,8 +15,9 @@
 
 mod dimension;
 
-use super::{one_input, report_input_column};
+use super::{one_input, report_column};
 use crate::db::Database;
+use crate::shared::properties::DEFAULT_CODE_PAGE;
 use arrow::array::{Array, ArrayRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use dimension::Dimension;
@@ -26,16 +27,12 @@ use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError, codes}
 use dtsx_engine::flow::{
     Apply, BindCx, Bound, ComponentKind, ComponentSpec, Inline, Layout, OpenCx, OutputSpec, Ports, RowRule, Slot,
 };
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 use dtsx_engine::types::DataType;
 use std::sync::Arc;
 
 /// `Microsoft.SCD`.
 pub struct SlowlyChangingDimension;
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 const PROPERTIES: &[PropertyDef] = &[
     property("SqlCommand", PropertyType::Text, "", "The query of the dimension's keys and attributes."),
@@ -77,12 +74,7 @@ const PROPERTIES: &[PropertyDef] = &[
         "False",
         "Whether a row with a historical change also leaves as an update of its changing attributes.",
     ),
-    property(
-        "DefaultCodePage",
-        PropertyType::Int,
-        "1252",
-        "The code page of text whose code page the database does not tell.",
-    ),
+    DEFAULT_CODE_PAGE,
 ];
 
 impl ComponentKind for SlowlyChangingDimension {
@@ -188,7 +180,7 @@ fn member(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: usize) -> Option<Me
         Some(4) => ColumnType::Fixed,
         Some(_) => {
             let code = codes::DTS_E_TXSCD_INVALIDINPUTCOLUMNTYPE;
-            report_input_column(spec, cx, column, code, code.message(&[&column.name]));
+            report_column(spec, cx, column, code, code.message(&[&column.name]));
             return None;
         }
     };
@@ -205,7 +197,7 @@ fn member(spec: &ComponentSpec, cx: &mut BindCx<'_>, column: usize) -> Option<Me
                 None => codes::DTS_E_TXSCD_CANNOTFINDEXTERNALCOLUMN,
             };
             let name = external.map_or("", |e| e.name.as_str());
-            report_input_column(spec, cx, column, code, code.message(&[&column.name, &name]));
+            report_column(spec, cx, column, code, code.message(&[&column.name, &name]));
             return None;
         }
     };

@@ -3,23 +3,19 @@
 use super::words::{Speech, sentences, singular, speech_of};
 use super::{TermTable, is_searchable, texts};
 use crate::shared::stream::{Emitted, Stream, Streaming};
-use crate::transforms::{one_input, one_output, report_input_column, report_output_column};
+use crate::transforms::{one_input, one_output, report_column};
 use arrow::array::{ArrayRef, Float64Array, StringViewArray};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Result, codes};
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite};
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Slot};
-use dtsx_engine::props::{PropertyDef, PropertyType};
+use dtsx_engine::props::{PropertyDef, PropertyType, property};
 use dtsx_engine::types::DataType;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// `Microsoft.TermExtraction`.
 pub struct TermExtraction;
-
-const fn property(name: &'static str, ty: PropertyType, default: &'static str, doc: &'static str) -> PropertyDef {
-    PropertyDef { name, ty, default, doc }
-}
 
 const PROPERTIES: &[PropertyDef] = &[
     property("NeedReferenceData", PropertyType::Bool, "False", "Whether terms of a table are left out."),
@@ -114,7 +110,7 @@ fn text_column(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Slot> {
     let slot = cx.inputs[0].slot(column.lineage)?;
     if !is_searchable(&cx.inputs[0].column(slot).data_type) {
         let code = codes::DTS_E_TERMEXTRACTION_INCORRECTDATATYPEOFINPUTCOLUMN;
-        report_input_column(spec, cx, column, code, code.message(&[]));
+        report_column(spec, cx, column, code, code.message(&[]));
         return None;
     }
     Some(slot)
@@ -133,7 +129,7 @@ fn output_columns(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize) {
     ] {
         if !fits {
             let code = codes::DTS_E_TERMEXTRACTION_INCORRECTDATATYPEOFOUTPUTCOLUMN;
-            report_output_column(spec, cx, column, code, code.message(&[&column.lineage.0, &wanted]));
+            report_column(spec, cx, column, code, code.message(&[&column.lineage.0, &wanted]));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::extraction::cut;
 use super::words::{sentences, singular};
 use super::{TermTable, is_searchable, texts};
 use crate::shared::stream::{self, Emitted, Stream};
-use crate::transforms::{fits, one_input, one_output, report_input_column, report_output_column};
+use crate::transforms::{fits, one_input, one_output, report_column};
 use arrow::array::{ArrayRef, Int32Array, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use dtsx_engine::batch::Batch;
@@ -77,7 +77,7 @@ fn text_column(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Slot> {
     let slot = cx.inputs[0].slot(column.lineage)?;
     if !is_searchable(&cx.inputs[0].column(slot).data_type) {
         let code = codes::DTS_E_TERMLOOKUP_TEXTINPUTCOLUMNHAVEINCORRECTDATATYPE;
-        report_input_column(spec, cx, column, code, code.message(&[]));
+        report_column(spec, cx, column, code, code.message(&[]));
         return None;
     }
     Some(slot)
@@ -101,7 +101,7 @@ fn feeds(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize) -> Vec<Feed> 
                 DataType::I4 => feeds.push(Feed::Frequency),
                 _ => {
                     let code = codes::DTS_E_TXTERMLOOKUP_MISMATCHED_COLUMN_METADATA;
-                    report_output_column(spec, cx, column, code, code.message(&[&column.lineage.0, &0]));
+                    report_column(spec, cx, column, code, code.message(&[&column.lineage.0, &0]));
                 }
             }
             continue;
@@ -112,11 +112,11 @@ fn feeds(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize) -> Vec<Feed> 
             Some(slot) => {
                 let code = codes::DTS_E_TXTERMLOOKUP_MISMATCHED_COLUMN_METADATA;
                 let other = cx.inputs[0].column(slot).lineage.0;
-                report_output_column(spec, cx, column, code, code.message(&[&column.lineage.0, &other]));
+                report_column(spec, cx, column, code, code.message(&[&column.lineage.0, &other]));
             }
             None => {
                 let code = codes::DTS_E_TERMLOOKUP_TEXTIDINPUTCOLUMNNOTMAPPEDWITHOUTPUTCOLUMN;
-                report_output_column(spec, cx, column, code, code.message(&[]));
+                report_column(spec, cx, column, code, code.message(&[]));
             }
         }
     }
