@@ -5,39 +5,17 @@
 use arrow::array::{ArrayRef, Int64Array};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dtsx_engine::batch::Batch;
-use dtsx_engine::diag::{Error, Result};
-use dtsx_engine::events::{Events, Message};
+use dtsx_engine::diag::Result;
+use dtsx_engine::events::{Events, Quiet};
 use dtsx_engine::flow::{
     Apply, Block, Bound, Commit, Committed, ComponentSpec, Decode, Encode, Fetch, FlowPlan, Inline, InputSpec, Layout,
     Morsel, OpenCx, OutputSpec, PlanNode, Ports, Sink, Source, Step, Waker, execute,
 };
 use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::variables::{NoVariables, VariableAccess};
 use std::sync::Arc;
 
 const N_MORSELS: u64 = 2_000;
-
-struct Quiet;
-
-impl Events for Quiet {
-    fn fire(&self, _: Message) {}
-    fn progress(&self, _: &str, _: u8, _: &str) {}
-}
-
-struct NoVariables;
-
-impl VariableAccess for NoVariables {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(name))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(name))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// Sends the same rows again and again.
 struct Same(ArrayRef);

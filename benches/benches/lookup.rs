@@ -8,42 +8,21 @@ use dtsx_components::catalog;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Error, Result};
-use dtsx_engine::events::{Events, Message};
+use dtsx_engine::events::{Events, Quiet};
 use dtsx_engine::flow::{
     BindCx, BindEnv, Bound, ComponentKind, ComponentSpec, Decode, Disposition, Dispositions, Fetch, FlowPlan, FlowSpec,
-    InputColumnSpec, InputSpec, Kinds, Layout, LineageId, Morsel, OpenCx, OutputColumnSpec, OutputSpec, PathSpec,
-    Ports, Source, SpecialColumn, Step, Waker, bind, execute,
+    InputColumnSpec, InputSpec, Kinds, Layout, Morsel, OpenCx, OutputColumnSpec, OutputSpec, PathSpec, Ports, Source,
+    Step, Waker, bind, execute,
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::types::DataType;
+use dtsx_engine::variables::{NoVariables, VariableAccess};
 use std::sync::Arc;
 
 const REFERENCE: i64 = 1_000_000;
 const ROWS: i64 = 1_000_000;
 const BATCH: i64 = 8192;
-
-struct Quiet;
-
-impl Events for Quiet {
-    fn fire(&self, _: Message) {}
-    fn progress(&self, _: &str, _: u8, _: &str) {}
-}
-
-struct NoVariables;
-
-impl VariableAccess for NoVariables {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(name))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(name))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// How keys look.
 #[derive(Clone, Copy, PartialEq)]
@@ -142,19 +121,7 @@ fn bag(pairs: &[(&str, &str)]) -> PropertyBag {
 }
 
 fn output(lineage: u32, name: &str, data_type: DataType, properties: PropertyBag) -> OutputColumnSpec {
-    OutputColumnSpec {
-        id: name.to_owned(),
-        lineage: LineageId(lineage),
-        name: name.to_owned(),
-        data_type,
-        sort_key: 0,
-        comparison_flags: 0,
-        special: SpecialColumn::None,
-        dispositions: Dispositions::default(),
-        external: None,
-        properties,
-        span: None,
-    }
+    OutputColumnSpec { properties, ..OutputColumnSpec::new(lineage, name, data_type) }
 }
 
 fn cache_manager(keys: Keys) -> ConnectionSpec {

@@ -12,13 +12,13 @@ use dtsx_engine::diag::{Diagnostic, Error, Result};
 use dtsx_engine::events::{Events, Message};
 use dtsx_engine::flow::{
     BindEnv, Block, Commit, Committed, ComponentKind, ComponentSpec, Encode, ExternalColumnSpec, FlowSpec,
-    InputColumnSpec, InputSpec, Kinds, Layout, LineageId, OpenCx, OutputColumnSpec, OutputSpec, PathSpec, Sink,
-    SpecialColumn, Tap, Waker, bind, execute,
+    InputColumnSpec, InputSpec, Kinds, Layout, LineageId, OpenCx, OutputColumnSpec, OutputSpec, PathSpec, Sink, Tap,
+    Waker, bind, execute,
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 use dtsx_engine::run::{RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::types::DataType;
+use dtsx_engine::variables::{NoVariables, VariableAccess};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,25 +26,13 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-struct Quiet;
+struct Aloud;
 
-impl Events for Quiet {
+impl Events for Aloud {
     fn fire(&self, message: Message) {
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", message.text));
     }
     fn progress(&self, _: &str, _: u8, _: &str) {}
-}
-
-impl VariableAccess for Quiet {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(format!("no variable {name}")))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(format!("no variable {name}")))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 struct Catalog;
@@ -158,17 +146,8 @@ fn flow(round: bool) -> FlowSpec {
         .into_iter()
         .enumerate()
         .map(|(i, (name, data_type))| OutputColumnSpec {
-            id: name.clone(),
-            lineage: LineageId(i as u32 + 1),
-            name,
-            data_type,
-            sort_key: 0,
-            comparison_flags: 0,
-            special: SpecialColumn::None,
-            dispositions: Default::default(),
             external: Some(i),
-            properties: PropertyBag::default(),
-            span: None,
+            ..OutputColumnSpec::new(i as u32 + 1, &name, data_type)
         })
         .collect();
     let source = ComponentSpec {
@@ -223,7 +202,7 @@ fn run(mode: &str, file: &str, threads: usize, out: &str) -> Result<String> {
     let services = Services::new(RunOptions { threads, ..RunOptions::default() })?;
     let env = BindEnv {
         kinds: &Catalog,
-        variables: &Quiet,
+        variables: &NoVariables,
         connections: &connections,
         services: &services,
         online: true,
@@ -236,8 +215,8 @@ fn run(mode: &str, file: &str, threads: usize, out: &str) -> Result<String> {
         .map(|(component, output)| Tap { component: *component, output: *output, sink: Arc::new(Nowhere) })
         .collect();
     let started = Instant::now();
-    let variables: Arc<dyn VariableAccess> = Arc::new(Quiet);
-    let events: Arc<dyn Events> = Arc::new(Quiet);
+    let variables: Arc<dyn VariableAccess> = Arc::new(NoVariables);
+    let events: Arc<dyn Events> = Arc::new(Aloud);
     execute(&Arc::new(plan), &services, &variables, &events, &taps, None)?;
     Ok(format!("{mode} {threads} threads: {:.3} s", started.elapsed().as_secs_f64()))
 }

@@ -4,38 +4,19 @@
 
 use dtsx_components::catalog::find_component;
 use dtsx_engine::connections::ConnectionSpec;
-use dtsx_engine::diag::{Error, Result};
-use dtsx_engine::events::{Events, Message};
+use dtsx_engine::diag::Result;
+use dtsx_engine::events::Quiet;
 use dtsx_engine::flow::{
     BindCx, Bound, ColumnRef, ComponentSpec, Disposition, Dispositions, ExternalColumnSpec, FlowSpec, Layout,
     LineageId, OpenCx, OutputColumnSpec, OutputSpec, Ports, Source, SpecialColumn, Step, Waker,
 };
 use dtsx_engine::props::{DataNode, Origin, PropertyBag};
 use dtsx_engine::run::{PathMap, RunOptions, Services};
-use dtsx_engine::types::{DataType, Value};
-use dtsx_engine::variables::VariableAccess;
+use dtsx_engine::types::DataType;
+use dtsx_engine::variables::NoVariables;
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-
-struct Nothing;
-
-impl VariableAccess for Nothing {
-    fn read(&self, name: &str) -> Result<(DataType, Value)> {
-        Err(Error::internal(name))
-    }
-    fn write(&self, name: &str, _: Value) -> Result<()> {
-        Err(Error::internal(name))
-    }
-    fn name_of_id(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-impl Events for Nothing {
-    fn fire(&self, _: Message) {}
-    fn progress(&self, _: &str, _: u8, _: &str) {}
-}
 
 /// Name and type of the file's columns.
 const COLUMNS: [(&str, DataType); 6] = [
@@ -111,19 +92,7 @@ fn connection(format: &Format) -> ConnectionSpec {
 }
 
 fn column(name: &str, data_type: DataType) -> OutputColumnSpec {
-    OutputColumnSpec {
-        id: name.to_owned(),
-        lineage: LineageId(0),
-        name: name.to_owned(),
-        data_type,
-        sort_key: 0,
-        comparison_flags: 0,
-        special: SpecialColumn::None,
-        dispositions: Dispositions::default(),
-        external: None,
-        properties: PropertyBag::default(),
-        span: None,
-    }
+    OutputColumnSpec::new(0, name, data_type)
 }
 
 /// Errors are redirected, ignored, or end the reading.
@@ -187,7 +156,7 @@ fn bench() -> &'static Bench {
                     flow: &FlowSpec::default(),
                     inputs: vec![Layout::default()],
                     attached: vec![true; spec.outputs.len()],
-                    variables: &Nothing,
+                    variables: &NoVariables,
                     connections: &connections,
                     paths: &PathMap::default(),
                     online: true,
@@ -215,8 +184,8 @@ fn bench() -> &'static Bench {
         }
         let context = OpenCx {
             services,
-            events: Arc::new(Nothing),
-            variables: Arc::new(Nothing),
+            events: Arc::new(Quiet),
+            variables: Arc::new(NoVariables),
             path: Arc::from(r"\Package\Data Flow Task\Component"),
             name: Arc::from("Component"),
         };

@@ -318,6 +318,24 @@ EXPRESSION = "Specifies the expression. This expression version uses lineage ide
 FRIENDLY = "Specifies the friendly version of the expression. This expression version uses column names."
 
 
+def ole_db(table: str, mode: str, statement: list = ()) -> list:
+    """The properties that the OLE DB source and destination both have; `statement` stands in their midst."""
+    return [
+        Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
+                 "A value of 0 indicates an infinite time-out."),
+        Property("OpenRowset", "System.String", table,
+                 "Specifies the name of the database object used to open a rowset."),
+        Property("OpenRowsetVariable", "System.String", "", "Specifies the variable that contains the name of "
+                 "the database object used to open a rowset."),
+        *statement,
+        Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
+                 "page information is unavailable from the data source."),
+        Property("AlwaysUseDefaultCodePage", "System.Boolean", "false", "Forces the use of the "
+                 "DefaultCodePage property value when describing character data."),
+        Property("AccessMode", "System.Int32", mode, "Specifies the mode used to access the database.",
+                 type_converter="AccessMode")]
+
+
 class DataFlow:
     """A Data Flow task. Methods add a component and return it; its outputs are what the next one takes."""
 
@@ -434,21 +452,10 @@ class DataFlow:
         return self._add(Component(
             "OLEDBSource", name, description="OLE DB Source", version=7, dispositions=True, connection=connection,
             properties=[
-                Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
-                         "A value of 0 indicates an infinite time-out."),
-                Property("OpenRowset", "System.String", table,
-                         "Specifies the name of the database object used to open a rowset."),
-                Property("OpenRowsetVariable", "System.String", "", "Specifies the variable that contains the name of "
-                         "the database object used to open a rowset."),
-                Property("SqlCommand", "System.String", "", "The SQL command to be executed."),
-                Property("SqlCommandVariable", "System.String", "",
-                         "The variable that contains the SQL command to be executed."),
-                Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
-                         "page information is unavailable from the data source."),
-                Property("AlwaysUseDefaultCodePage", "System.Boolean", "false", "Forces the use of the "
-                         "DefaultCodePage property value when describing character data."),
-                Property("AccessMode", "System.Int32", "0", "Specifies the mode used to access the database.",
-                         type_converter="AccessMode"),
+                *ole_db(table, "0", [
+                    Property("SqlCommand", "System.String", "", "The SQL command to be executed."),
+                    Property("SqlCommandVariable", "System.String", "",
+                             "The variable that contains the SQL command to be executed.")]),
                 Property("ParameterMapping", "System.String", "",
                          "The mappings between the parameters in the SQL command and variables.")],
             outputs=[Output("OLE DB Source Output", columns=columns, external=True), bad]))
@@ -462,18 +469,7 @@ class DataFlow:
             connection=connection, inputs=[target],
             outputs=[self._error_output("OLE DB Destination Error Output", target, source)],
             properties=[
-                Property("CommandTimeout", "System.Int32", "0", "The number of seconds before a command times out.  "
-                         "A value of 0 indicates an infinite time-out."),
-                Property("OpenRowset", "System.String", table,
-                         "Specifies the name of the database object used to open a rowset."),
-                Property("OpenRowsetVariable", "System.String", "", "Specifies the variable that contains the name of "
-                         "the database object used to open a rowset."),
-                Property("DefaultCodePage", "System.Int32", "1252", "Specifies the column code page to use when code "
-                         "page information is unavailable from the data source."),
-                Property("AlwaysUseDefaultCodePage", "System.Boolean", "false", "Forces the use of the "
-                         "DefaultCodePage property value when describing character data."),
-                Property("AccessMode", "System.Int32", "3", "Specifies the mode used to access the database.",
-                         type_converter="AccessMode"),
+                *ole_db(table, "3"),
                 Property("FastLoadKeepIdentity", "System.Boolean", "false", "Indicates whether the values supplied "
                          "for identity columns will be copied to the destination."),
                 Property("FastLoadKeepNulls", "System.Boolean", "false", "Indicates whether the columns containing "

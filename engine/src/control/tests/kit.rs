@@ -309,7 +309,7 @@ impl FlowRunner for TestFlows {
             let error = Diagnostic::error(Code(0xC004706B), "bad\\Source", "validation failed");
             return (None, vec![error]);
         }
-        let warning = |code: Code| Diagnostic::warning(code, &format!("{}\\Source", spec.path), "a column");
+        let warning = |code: Code| Diagnostic::warning(code, format!("{}\\Source", spec.path), "a column");
         let mut warnings = vec![warning(codes::DTS_W_UNUSEDOUTPUTDATA), warning(Code(0x800470C8))];
         warnings.retain(|_| spec.path.starts_with("wide"));
         (Some(Box::new(TestFlow(spec.path.clone()))), warnings)

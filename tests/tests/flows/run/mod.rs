@@ -11,7 +11,7 @@ use crate::text::{Cell, Column, FlowTest, TestFile, dispositions, key};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::Rowset;
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, codes};
-use dtsx_engine::events::Events;
+use dtsx_engine::events::{Events, Quiet};
 use dtsx_engine::flow::*;
 use dtsx_engine::props::Origin;
 use dtsx_engine::run::{ChaosOptions, PathMap, ReaderSink, RunOptions, Services};
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stores::{cache_manager, database, fill};
-use variables::{Silence, TestVariables};
+use variables::TestVariables;
 
 /// Stands among expected outputs for the client of a DataReader destination.
 pub const READER: &str = "reader";
@@ -327,7 +327,7 @@ impl Bench {
             .map(|((component, output), sink)| Tap { component, output, sink: sink.clone() })
             .collect();
         let variables: Arc<dyn VariableAccess> = self.variables.clone();
-        let events: Arc<dyn Events> = Arc::new(Silence);
+        let events: Arc<dyn Events> = Arc::new(Quiet);
         for fill in &self.fills {
             execute(fill, &services, &variables, &events, &[], None).unwrap();
         }

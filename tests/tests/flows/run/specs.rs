@@ -26,16 +26,10 @@ impl Lineages {
         self.names.insert(format!("{port}.{}", column.name), lineage);
         OutputColumnSpec {
             id: format!("{port}.{}", column.name),
-            lineage,
-            name: column.name.clone(),
-            data_type: column.data_type,
             sort_key: key(&column.keys, "sort").map_or(0, |k| k.parse().unwrap()),
-            comparison_flags: 0,
-            special: SpecialColumn::None,
             dispositions: dispositions(&column.keys),
-            external: None,
             properties: bag(&column.keys, &["error", "truncation", "external", "sort"]),
-            span: None,
+            ..OutputColumnSpec::new(lineage.0, &column.name, column.data_type)
         }
     }
 }

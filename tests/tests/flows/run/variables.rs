@@ -1,9 +1,8 @@
-//! The variables of a test, and who hears what its run says.
+//! The variables of a test.
 
 use super::specs::parsed;
 use crate::text::FlowTest;
 use dtsx_engine::diag::{Code, Error, Owner, Result};
-use dtsx_engine::events::{Events, Message};
 use dtsx_engine::types::scalar::value_at;
 use dtsx_engine::types::{DataType, Value};
 use dtsx_engine::variables::{VariableAccess, VariableType};
@@ -65,13 +64,4 @@ impl VariableAccess for TestVariables {
             _ => Some(VariableType::String),
         }
     }
-}
-
-/// Hears nothing of what a run says.
-pub(super) struct Silence;
-
-impl Events for Silence {
-    fn fire(&self, _message: Message) {}
-
-    fn progress(&self, _description: &str, _percent: u8, _sub_component: &str) {}
 }
