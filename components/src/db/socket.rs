@@ -10,6 +10,11 @@ use std::time::Duration;
 /// How long connecting may take where nothing else is said.
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
 
+/// Whether a read or a write gave up waiting.
+pub(super) fn waited(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -43,6 +48,24 @@ impl Socket {
             Socket::Tcp(stream) => stream.set_read_timeout(timeout),
             Socket::Unix(stream) => stream.set_read_timeout(timeout),
             Socket::Tls(tls) => tls.stream.sock.set_read_timeout(timeout),
+        }
+    }
+
+    /// How long a write waits for room.
+    pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_write_timeout(timeout),
+            Socket::Unix(stream) => stream.set_write_timeout(timeout),
+            Socket::Tls(tls) => tls.stream.sock.set_write_timeout(timeout),
+        }
+    }
+
+    /// Whether nothing waits at all.
+    pub(super) fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_nonblocking(on),
+            Socket::Unix(stream) => stream.set_nonblocking(on),
+            Socket::Tls(tls) => tls.stream.sock.set_nonblocking(on),
         }
     }
 
@@ -81,13 +104,13 @@ impl Write for Socket {
         match self {
             Socket::Tcp(stream) => stream.write(buffer),
             Socket::Unix(stream) => stream.write(buffer),
-            Socket::Tls(tls) => tls.stream.write(buffer),
+            Socket::Tls(tls) => tls.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Socket::Tls(tls) => tls.stream.flush(),
+            Socket::Tls(tls) => tls.flush(),
             Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
         }
     }

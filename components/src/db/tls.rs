@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,6 +148,23 @@ pub(super) struct Tls {
 }
 
 impl Tls {
+    /// Takes what is to be written. It never reads, which might wait for ever.
+    pub(super) fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        let taken = self.stream.conn.writer().write(buffer)?;
+        // What finds no room now goes with the next piece, or with the flush, and so does what is wrong.
+        let _ = self.flush();
+        Ok(taken)
+    }
+
+    /// Writes what was taken.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        while self.stream.conn.wants_write() {
+            self.stream.conn.write_tls(&mut self.stream.sock)?;
+        }
+        Ok(())
+    }
+
     /// Reads, also where nothing can be written any more: what the server said last may be there.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let StreamOwned { conn, sock } = &mut self.stream;

@@ -1,12 +1,14 @@
 //! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
 
-use crate::sessions::{lease, load_columns, rows_of};
+use crate::sessions::{lease, load_columns, rows_of, run};
 use arrow::array::{Array, ArrayRef};
 use dtsx_components::db::{ErrorKind, Lease, LoadOptions, StatementOptions, TableName};
 use dtsx_engine::types::{DataType, Value, scalar};
 use dtsx_tests::servers;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The rows of a query: each value, or its fault.
@@ -317,4 +319,101 @@ fn a_load_whose_connection_is_ended_says_what_the_server_said() {
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(error.kind, ErrorKind::Lost, "{error}");
     assert!(error.message.contains("terminating connection"), "{error}");
+}
+
+/// Passes bytes on to a server, and counts the connections.
+fn relay(server: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for near in listener.incoming() {
+            let (near, far) = (near.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
+            counted.fetch_add(1, Ordering::Relaxed);
+            near.set_nodelay(true).unwrap();
+            far.set_nodelay(true).unwrap();
+            for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    (port, count)
+}
+
+#[test]
+fn a_cursor_that_is_left_early_leaves_its_session_as_it_was() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    let (port, connections) = relay(server.port);
+    let mut session = lease(&database.url().replace(&format!(":{}/", server.port), &format!(":{port}/"))).unwrap();
+    let one = StatementOptions { block_rows: 1, ..StatementOptions::default() };
+    for n in 0..50 {
+        let mut cursor = session.query(&format!("select {n}"), &[], &one).unwrap();
+        assert!(cursor.next().unwrap().is_some());
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1, "one row is not worth a second connection");
+    let many = "select repeat('x', 1000) from generate_series(1, 20000)";
+    for transaction in [true, false] {
+        if transaction {
+            session.begin().unwrap();
+            run(&mut *session, "create table t(id int)");
+        }
+        assert!(session.query(many, &[], &one).unwrap().next().unwrap().is_some());
+        // A transaction whose statement was stopped would refuse this.
+        run(&mut *session, "insert into t values (1)");
+        if transaction {
+            session.commit().unwrap();
+        }
+    }
+    assert_eq!(database.sql("select count(*) from t").unwrap().trim(), "2");
+    assert_eq!(connections.load(Ordering::Relaxed), 2, "outside of a transaction, much is stopped");
+}
+
+#[test]
+fn a_server_that_talks_while_rows_are_loaded_is_listened_to() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    database
+        .sql(
+            "create table t(id int);
+             create function talk() returns trigger language plpgsql as
+             $$ begin raise notice '%', repeat('x', 2000); return new; end $$;
+             create trigger talks before insert on t for each row execute function talk()",
+        )
+        .unwrap();
+    let types = [DataType::I4];
+    let values: Vec<Vec<Value>> = (0..60_000).map(|row| vec![Value::I4(row)]).collect();
+    let rows = rows_of(&values, &types);
+    let columns = load_columns(&["id"], &types);
+    for string in [database.url(), format!("{}?sslmode=disable", database.url())] {
+        let mut session = lease(&string).unwrap();
+        let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
+        assert!(loader.write(&rows).unwrap().is_empty());
+        loader.finish().unwrap();
+    }
+    assert_eq!(database.sql("select count(*) from t").unwrap().trim(), "120000");
+}
+
+#[test]
+fn a_server_that_does_not_prove_what_it_knows_is_not_trusted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut head = [0; 4];
+        socket.read_exact(&mut head).unwrap();
+        let mut startup = vec![0; u32::from_be_bytes(head) as usize - 4];
+        socket.read_exact(&mut startup).unwrap();
+        // It asks for SCRAM, and lets in whoever begins with it.
+        socket.write_all(b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0").unwrap();
+        let _ = socket.read(&mut [0; 512]).unwrap();
+        let _ = socket.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+        let _ = socket.read(&mut [0; 1]);
+    });
+    let error = lease(&format!("postgres://me:planted-secret@127.0.0.1:{port}/db?sslmode=disable")).err().unwrap();
+    assert!(error.message.contains("without proving") && error.kind == ErrorKind::Connect, "{error}");
+    server.join().unwrap();
 }

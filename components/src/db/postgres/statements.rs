@@ -517,10 +517,17 @@ impl Cursor for PostgresCursor<'_> {
 
 impl Drop for PostgresCursor<'_> {
     fn drop(&mut self) {
-        if self.running && !self.done {
-            // The server still sends: it is asked to stop, and what is under way is read.
-            self.session.wire.interrupter.interrupt();
-            while let Ok(Some(_)) = self.next_rows() {}
+        if !self.running || self.done {
+            return;
+        }
+        // Mostly what nobody wants any more is little, and has come already. If not, the server is asked to stop, and what
+        // is under way is read; but a statement that is stopped takes the transaction around it along.
+        let wire = &mut self.session.wire;
+        if matches!(wire.settle_soon(), Ok(false)) {
+            if wire.status == b'I' {
+                wire.interrupter.interrupt();
+            }
+            let _ = wire.settle();
         }
     }
 }

@@ -4,7 +4,7 @@ use super::failure;
 use super::login::{Address, Binding};
 use super::tls::Mode;
 use crate::db::error::{DbError, ErrorKind, Outcome};
-use crate::db::socket::{CONNECT, Socket};
+use crate::db::socket::{CONNECT, Socket, waited};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
@@ -14,13 +14,18 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
 /// unless it does not answer any more.
 const GRACE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
+/// How long a write waits for room before it is looked whether the server waits for room itself.
+const STUCK: Duration = Duration::from_millis(20);
+/// What stands before the end of an answer that nobody wants is read if it is no more than that, and comes that soon.
+const LITTLE: usize = 4 * READ;
+const SOON: Duration = Duration::from_millis(200);
 
 /// How a connection is protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,9 +105,21 @@ impl Interrupter {
     }
 }
 
+/// How far a login came.
+enum Login {
+    /// Nothing was proved.
+    Begun,
+    /// The two sides prove to each other that they know the password.
+    Scram(Box<ScramSha256>),
+    /// The server proved it.
+    Proved,
+}
+
 /// A connection.
 pub(super) struct Wire {
     socket: Socket,
+    /// How long an answer is waited for.
+    timeout: Option<Duration>,
     /// What was received and not looked at is at `at..end`.
     input: Vec<u8>,
     at: usize,
@@ -166,6 +183,7 @@ impl Wire {
 
     fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
         let socket = open(address, timeout, cover)?;
+        socket.set_write_timeout(Some(STUCK)).map_err(|e| (Stage::Reach, broken(&e)))?;
         let cover = if matches!(socket, Socket::Tls(_)) { Cover::Encrypted } else { Cover::Plain };
         let interrupter = Interrupter {
             address: address.clone(),
@@ -175,6 +193,7 @@ impl Wire {
         };
         let mut wire = Wire {
             socket,
+            timeout: None,
             input: Vec::new(),
             at: 0,
             end: 0,
@@ -222,11 +241,11 @@ impl Wire {
 
     fn log_in(&mut self, address: &Address) -> Outcome<()> {
         self.send()?;
-        let mut scram = None;
+        let mut login = Login::Begun;
         loop {
             let message = self.receive()?;
             match message.tag {
-                b'R' => self.authenticate(&message.body, address, &mut scram)?,
+                b'R' => self.authenticate(&message.body, address, &mut login)?,
                 b'K' => {
                     let number = |at: usize| {
                         message.body.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes)
@@ -241,7 +260,7 @@ impl Wire {
         }
     }
 
-    fn authenticate(&mut self, body: &[u8], address: &Address, scram: &mut Option<ScramSha256>) -> Outcome<()> {
+    fn authenticate(&mut self, body: &[u8], address: &Address, login: &mut Login) -> Outcome<()> {
         let kind = body.get(..4).and_then(|b| b.try_into().ok()).map_or(-1, i32::from_be_bytes);
         let rest = body.get(4..).unwrap_or(&[]);
         let (user, password) = (address.user.as_bytes(), address.password.as_bytes());
@@ -255,11 +274,17 @@ impl Wire {
             return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
         }
         match kind {
-            0 if address.binding == Binding::Required && scram.is_none() => {
-                let message = "channel_binding=require: the server lets everybody in";
+            0 => {
+                let message = match login {
+                    Login::Proved => return Ok(()),
+                    Login::Begun if address.binding == Binding::Required => {
+                        "channel_binding=require: the server lets everybody in"
+                    }
+                    Login::Begun => return Ok(()),
+                    Login::Scram(_) => "the server ended the login without proving that it knows the password",
+                };
                 return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
             }
-            0 => return Ok(()),
             3 => frontend::password_message(password, &mut self.out),
             5 => {
                 let salt = rest.get(..4).and_then(|s| s.try_into().ok()).ok_or_else(|| defect("no salt"))?;
@@ -287,17 +312,19 @@ impl Wire {
                 };
                 let made = ScramSha256::new(password, binding);
                 let sent = frontend::sasl_initial_response(mechanism, made.message(), &mut self.out);
-                *scram = Some(made);
+                *login = Login::Scram(Box::new(made));
                 sent
             }
             11 => {
-                let scram = scram.as_mut().ok_or_else(|| defect("an answer to nothing"))?;
+                let Login::Scram(scram) = login else { return Err(defect("an answer to nothing")) };
                 scram.update(rest).map_err(|e| broken(&e))?;
                 frontend::sasl_response(scram.message(), &mut self.out)
             }
             12 => {
-                let scram = scram.as_mut().ok_or_else(|| defect("an answer to nothing"))?;
-                return scram.finish(rest).map_err(|e| broken(&e));
+                let Login::Scram(scram) = login else { return Err(defect("an answer to nothing")) };
+                scram.finish(rest).map_err(|e| broken(&e))?;
+                *login = Login::Proved;
+                return Ok(());
             }
             other => {
                 let name = match other {
@@ -316,9 +343,65 @@ impl Wire {
 
     /// Sends what is in `out`.
     pub(super) fn send(&mut self) -> Outcome<()> {
-        let sent = self.socket.write_all(&self.out).and_then(|()| self.socket.flush());
+        let out = std::mem::take(&mut self.out);
+        let sent = self.write(&out);
+        self.out = out;
         self.out.clear();
-        sent.map_err(|e| self.last_words().unwrap_or_else(|| self.lost(&e)))
+        sent.map_err(|e| match waited(&e) {
+            true => self.lost(&e),
+            false => self.last_words().unwrap_or_else(|| self.lost(&e)),
+        })
+    }
+
+    /// Writes everything. A server that has a lot to say meanwhile (notices of a trigger, row by row) reads nothing more
+    /// until it could say it: it is listened to whenever there is no room.
+    fn write(&mut self, out: &[u8]) -> io::Result<()> {
+        let (mut at, mut moved) = (0, Instant::now());
+        loop {
+            let done = match at < out.len() {
+                true => self.socket.write(&out[at..]),
+                false => self.socket.flush().map(|()| 0),
+            };
+            match done {
+                Ok(_) if at == out.len() => return Ok(()),
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    at += written;
+                    moved = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if waited(&error) => {
+                    if self.listen()? > 0 {
+                        moved = Instant::now();
+                    }
+                    let patience = match self.interrupter.cancelled.load(Ordering::Relaxed) {
+                        true => Some(GRACE),
+                        false => self.timeout,
+                    };
+                    if patience.is_some_and(|patience| moved.elapsed() > patience) {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads what has come, without waiting; how many bytes.
+    fn listen(&mut self) -> io::Result<usize> {
+        self.socket.set_nonblocking(true)?;
+        let mut bytes = 0;
+        let heard = loop {
+            match self.more() {
+                // That it was closed is found out by whoever reads next.
+                Ok(0) => break Ok(bytes),
+                Ok(got) => bytes += got,
+                Err(error) if waited(&error) => break Ok(bytes),
+                Err(error) => break Err(error),
+            }
+        };
+        self.socket.set_nonblocking(false)?;
+        heard
     }
 
     /// What the server said before it closed the connection that cannot be written to any more.
@@ -339,14 +422,14 @@ impl Wire {
 
     /// How long a statement may take.
     pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
-        self.socket.set_timeout(timeout.map(|t| t + GRACE)).map_err(|e| broken(&e))
+        self.timeout = timeout.map(|t| t + GRACE);
+        self.socket.set_timeout(self.timeout).map_err(|e| broken(&e))
     }
 
     fn lost(&mut self, error: &io::Error) -> DbError {
         // Whoever asks again is not to wait again.
         self.socket.shut_down();
-        let silent = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-        if silent && !self.interrupter.cancelled.load(Ordering::Relaxed) {
+        if waited(error) && !self.interrupter.cancelled.load(Ordering::Relaxed) {
             let message = "the server does not answer within the timeout of the statement";
             return DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Timeout, message) };
         }
@@ -357,8 +440,8 @@ impl Wire {
         DbError { kind, ..broken(error) }
     }
 
-    /// Reads more into the input.
-    fn fill(&mut self) -> Outcome<()> {
+    /// Reads more into the input; how many bytes, 0 where the server closed the connection.
+    fn more(&mut self) -> io::Result<usize> {
         if self.at > 0 {
             self.input.copy_within(self.at..self.end, 0);
             self.end -= self.at;
@@ -370,16 +453,21 @@ impl Wire {
         }
         let got = loop {
             match self.socket.read(&mut self.input[self.end..]) {
-                Ok(got) => break got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.lost(&error)),
+                done => break done?,
             }
         };
         self.end += got;
-        if got == 0 {
-            return Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it")));
+        Ok(got)
+    }
+
+    /// Reads more into the input.
+    fn fill(&mut self) -> Outcome<()> {
+        match self.more() {
+            Ok(0) => Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"))),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.lost(&error)),
         }
-        Ok(())
     }
 
     /// The tag and the whole length of the next message, if its head is here.
@@ -389,35 +477,41 @@ impl Wire {
         Some((head[0], length.max(4) + 1))
     }
 
-    /// The next message; notices and settings are passed over.
+    /// The next message, waited for.
     pub(super) fn receive(&mut self) -> Outcome<Message> {
         loop {
-            match self.head().filter(|(_, length)| self.end - self.at >= *length) {
-                Some((tag, length)) => {
-                    let body = self.input[self.at + 5..self.at + length].to_vec();
-                    self.at += length;
-                    match tag {
-                        b'N' | b'A' => {}
-                        b'S' => {
-                            let value = |name: &[u8]| {
-                                let value = body.strip_prefix(name)?.strip_prefix(b"\0")?;
-                                Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned())
-                            };
-                            if let Some(version) = value(b"server_version") {
-                                self.version = version;
-                            }
-                            if let Some(style) = value(b"IntervalStyle") {
-                                self.intervals = style;
-                            }
-                        }
-                        b'Z' => {
-                            self.status = body.first().copied().unwrap_or(b'I');
-                            return Ok(Message { tag, body });
-                        }
-                        _ => return Ok(Message { tag, body }),
+            if let Some(message) = self.message() {
+                return Ok(message);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// The next message that has come; notices and settings are passed over.
+    fn message(&mut self) -> Option<Message> {
+        loop {
+            let (tag, length) = self.head().filter(|(_, length)| self.end - self.at >= *length)?;
+            let body = self.input[self.at + 5..self.at + length].to_vec();
+            self.at += length;
+            match tag {
+                b'N' | b'A' => {}
+                b'S' => {
+                    let value = |name: &[u8]| {
+                        let value = body.strip_prefix(name)?.strip_prefix(b"\0")?;
+                        Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned())
+                    };
+                    if let Some(version) = value(b"server_version") {
+                        self.version = version;
+                    }
+                    if let Some(style) = value(b"IntervalStyle") {
+                        self.intervals = style;
                     }
                 }
-                None => self.fill()?,
+                b'Z' => {
+                    self.status = body.first().copied().unwrap_or(b'I');
+                    return Some(Message { tag, body });
+                }
+                _ => return Some(Message { tag, body }),
             }
         }
     }
@@ -455,6 +549,30 @@ impl Wire {
     pub(super) fn settle(&mut self) -> Outcome<()> {
         while self.receive()?.tag != b'Z' {}
         Ok(())
+    }
+
+    /// The same if that is soon done. False: more is to come than is worth reading, or it takes its time.
+    pub(super) fn settle_soon(&mut self) -> Outcome<bool> {
+        let mut left = LITTLE;
+        loop {
+            while let Some(message) = self.message() {
+                if message.tag == b'Z' {
+                    return Ok(true);
+                }
+            }
+            if left == 0 {
+                return Ok(false);
+            }
+            self.socket.set_timeout(Some(SOON)).map_err(|e| broken(&e))?;
+            let got = self.more();
+            self.socket.set_timeout(self.timeout).map_err(|e| broken(&e))?;
+            match got {
+                Ok(0) => return Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"))),
+                Ok(got) => left = left.saturating_sub(got),
+                Err(error) if waited(&error) => return Ok(false),
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
     }
 }
 
