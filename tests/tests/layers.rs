@@ -101,7 +101,7 @@ const ABSENT: &[Absence] = &[
 ];
 
 /// The only rooms with `unsafe` code.
-const UNSAFE_ROOMS: &[&str] = &["components/src/db/odbc/ffi", "client/src/ffi"];
+const UNSAFE_ROOMS: &[&str] = &["components/src/db/odbc/ffi", "client/src/ffi", "engine/src/expr/kernels/views"];
 
 /// Files that are tables and may be as long as they need.
 const TABLES: &[&str] = &["engine/src/diag/codes.rs"];
@@ -208,7 +208,7 @@ fn the_engine_has_no_global_state() {
 }
 
 #[test]
-fn unsafe_code_stays_in_its_two_rooms() {
+fn unsafe_code_stays_in_its_rooms() {
     let mut problems = Vec::new();
     for source in all() {
         if UNSAFE_ROOMS.iter().any(|room| source.path.starts_with(room)) {

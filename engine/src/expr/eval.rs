@@ -7,7 +7,7 @@ use super::ast::UnaryOp;
 use super::functions::NullRule;
 use super::kernels::datum::{Datum, Texts, union_nulls};
 use super::kernels::merge::{Branch, merge};
-use super::kernels::text::TextOut;
+use super::kernels::views::TextOut;
 use super::kernels::{Computed, arith, compare, logic};
 use super::program::EvalContext;
 use super::typed::{Op, Typed};
@@ -137,7 +137,7 @@ fn concat(node: &Typed, parts: &[Typed], frame: &Frame<'_>, faults: &mut Faults)
                 out.push_empty();
                 continue;
             }
-            out.push_parts(texts.iter().map(|t| t.get(row)));
+            out.push_with(|own| texts.iter().for_each(|text| own.push_str(text.get(row))));
         }
         out.finish(nulls)?
     };

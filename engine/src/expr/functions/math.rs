@@ -5,7 +5,7 @@ use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, mismatch, operand};
-use crate::expr::kernels::text::TextOut;
+use crate::expr::kernels::views::TextOut;
 use crate::expr::kernels::{Computed, arith, fault, is_valid, null_out};
 use crate::expr::promote;
 use crate::types::decimal::{POW10, fit};

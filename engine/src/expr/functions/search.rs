@@ -5,7 +5,8 @@ use super::{BASE, Call, FunctionDef, NullRule, example, types};
 use crate::batch::Faults;
 use crate::diag::{Result, codes};
 use crate::expr::kernels::datum::{Ints, Texts};
-use crate::expr::kernels::text::{TextOut, units};
+use crate::expr::kernels::text::units;
+use crate::expr::kernels::views::TextOut;
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::types::DataType;
 use arrow::array::Int32Array;
@@ -157,10 +158,7 @@ pub(super) const TOKEN: FunctionDef = FunctionDef {
                 out.push_empty();
                 continue;
             };
-            match texts {
-                Texts::Many(column) => out.push_part(column.views()[row], text, from, to)?,
-                Texts::One(_) => out.push(&text[from..to]),
-            }
+            out.push_part(row, from, to);
         }
         let mut nulls = call.nulls.clone();
         if MISSING_TOKEN_IS_NULL && !missing.is_empty() {

@@ -8,8 +8,8 @@ use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
-use crate::expr::kernels::packed::{case_column, is_trim, kept, part_column, trim_column};
-use crate::expr::kernels::text::{Piece, TextOut, is_inline_ascii, piece, push_case, starts_ascii, units};
+use crate::expr::kernels::text::{Piece, is_inline_ascii, is_trim, kept, piece, push_case, starts_ascii, units};
+use crate::expr::kernels::views::{TextOut, ascii_case};
 use crate::expr::kernels::{Computed, fault, null_out};
 use crate::expr::typed::{Origin, Typed};
 use crate::types::{DataType, MAX_WSTR_UNITS, Value, code_page};
@@ -128,20 +128,23 @@ fn end_length(n: i64) -> std::result::Result<usize, Code> {
     usize::try_from(n).map_err(|_| codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH)
 }
 
-/// Keeps the code units that `range` gives for a row, or if `constant` for all rows, counted from the end if `FROM_END`.
+/// Keeps the code units that `range` gives for a row, or if `constant` for all rows; the last ones if `FROM_END`.
 fn cut<const FROM_END: bool>(
     call: &Call<'_>,
     constant: bool,
     range: impl Fn(usize) -> std::result::Result<(usize, usize), Code>,
 ) -> Result<Computed> {
-    let texts = Texts::new(&call.args[0])?;
-    if let Texts::Many(column) = texts
-        && constant
-        && let Ok(range) = range(0)
-        && let Some(array) = part_column::<FROM_END>(column, range, call.nulls.as_ref())?
-    {
-        return Ok((array, Faults::new()));
+    if constant && let Ok(all) = range(0) {
+        return cut_rows::<FROM_END>(call, |_| Ok(all));
     }
+    cut_rows::<FROM_END>(call, range)
+}
+
+fn cut_rows<const FROM_END: bool>(
+    call: &Call<'_>,
+    range: impl Fn(usize) -> std::result::Result<(usize, usize), Code>,
+) -> Result<Computed> {
+    let texts = Texts::new(&call.args[0])?;
     let mut out = TextOut::sharing(texts, call.rows);
     let mut faults = Faults::new();
     for row in 0..call.rows {
@@ -157,26 +160,27 @@ fn cut<const FROM_END: bool>(
                 continue;
             }
         };
-        let ends = |all: usize| if FROM_END { (all.saturating_sub(to), all - from.min(all)) } else { (from, to) };
+        // Where the text is ASCII as far as it is looked at, code units are bytes.
+        let bytes = |len: usize| if FROM_END { (len.saturating_sub(to), len) } else { (from.min(len), to.min(len)) };
+        if let Texts::Many(column) = texts
+            && let view = column.views()[row]
+            && is_inline_ascii(view)
+        {
+            let (first, last) = bytes(view as u32 as usize);
+            out.push_part(row, first, last.max(first));
+            continue;
+        }
         let text = texts.get(row);
-        // Where all before the end is ASCII, code units are bytes.
-        let ascii = match texts {
-            Texts::Many(column) if is_inline_ascii(column.views()[row]) => true,
-            _ if FROM_END => text.is_ascii(),
-            _ => starts_ascii(text, to),
-        };
-        let part = if ascii {
-            let (from, to) = ends(text.len());
-            let to = to.min(text.len());
-            Piece::Bytes(from.min(to), to)
-        } else {
-            let (from, to) = if FROM_END { ends(units(text)) } else { (from, to) };
-            piece(text, from, to)
-        };
-        match (part, texts) {
-            (Piece::Bytes(from, to), Texts::Many(column)) => out.push_part(column.views()[row], text, from, to)?,
-            (Piece::Bytes(from, to), Texts::One(_)) => out.push(&text[from..to]),
-            (Piece::Broken(text), _) => out.push(&text),
+        let (first, last) = bytes(text.len());
+        if if FROM_END { text.as_bytes()[first..].is_ascii() } else { starts_ascii(text, to) } {
+            out.push_part(row, first, last.max(first));
+            continue;
+        }
+        let all = if FROM_END { units(text) } else { 0 };
+        let (from, to) = if FROM_END { (all.saturating_sub(to), all) } else { (from, to) };
+        match piece(text, from, to) {
+            Piece::Bytes(from, to) => out.push_part(row, from, to),
+            Piece::Broken(part) => out.push(&part),
         }
     }
     let nulls = null_out(call.nulls.clone(), call.rows, &faults);
@@ -222,15 +226,11 @@ fn same_length(args: &mut Args<'_>) -> Typing<DataType> {
 
 fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
-    if let (Texts::Many(column), Datum::Array(whole)) = (texts, &call.args[0]) {
-        let nulls = call.nulls.as_ref();
-        // Nothing to trim, as is common.
-        if is_trim(column, start, end, nulls) {
-            return Ok((whole.clone(), Faults::new()));
-        }
-        if let Some(array) = trim_column(column, start, end, nulls)? {
-            return Ok((array, Faults::new()));
-        }
+    // Nothing to trim, as is common.
+    if let (Texts::Many(column), Datum::Array(whole)) = (texts, &call.args[0])
+        && is_trim(column, start, end, call.nulls.as_ref())
+    {
+        return Ok((whole.clone(), Faults::new()));
     }
     let mut out = TextOut::sharing(texts, call.rows);
     for row in 0..call.rows {
@@ -238,12 +238,8 @@ fn trim(call: &Call<'_>, start: bool, end: bool) -> Result<Computed> {
             out.push_empty();
             continue;
         }
-        let text = texts.get(row);
-        let (from, to) = kept(text.as_bytes(), start, end);
-        match texts {
-            Texts::Many(column) => out.push_part(column.views()[row], text, from, to)?,
-            Texts::One(_) => out.push(&text[from..to]),
-        }
+        let (from, to) = kept(texts, row, start, end);
+        out.push_part(row, from, to);
     }
     Ok((out.finish(call.nulls.clone())?, Faults::new()))
 }
@@ -273,18 +269,18 @@ pub(super) const LOWER: FunctionDef = FunctionDef {
 fn case(call: &Call<'_>, upper: bool) -> Result<Computed> {
     let texts = Texts::new(&call.args[0])?;
     if let Texts::Many(column) = texts
-        && let Some(array) = case_column(column, upper, call.nulls.as_ref())?
+        && let Some(array) = ascii_case(column, upper, call.nulls.as_ref())?
     {
         return Ok((array, Faults::new()));
     }
     let mut out = TextOut::new(call.rows);
-    let mut changed = Vec::new();
+    let mut changed = String::new();
     for row in 0..call.rows {
         changed.clear();
         if call.is_valid(row) {
             push_case(&mut changed, texts.get(row), upper);
         }
-        out.push(&String::from_utf8_lossy(&changed));
+        out.push(&changed);
     }
     Ok((out.finish(call.nulls.clone())?, Faults::new()))
 }
@@ -366,10 +362,7 @@ pub(super) const REPLACE: FunctionDef = FunctionDef {
                 None => memchr::memmem::find(&bytes[from..], needle.as_bytes()),
             };
             let Some(first) = find(0) else {
-                match texts {
-                    Texts::Many(column) => out.push_part(column.views()[row], text, 0, text.len())?,
-                    Texts::One(text) => out.push(text),
-                }
+                out.push_part(row, 0, text.len());
                 continue;
             };
             out.push_with(|own| {

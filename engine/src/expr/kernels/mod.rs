@@ -5,8 +5,8 @@ pub(crate) mod compare;
 pub(crate) mod datum;
 pub(crate) mod logic;
 pub(crate) mod merge;
-pub(crate) mod packed;
 pub(crate) mod text;
+pub(crate) mod views;
 
 use crate::batch::{Fault, Faults};
 use crate::diag::Code;

@@ -1,91 +1,10 @@
-//! Columns of text made of views: results share the blocks of their input, or hold new text in blocks of their own.
+//! Text counted in UTF-16 code units, its case, and the spaces at its ends.
 
 use super::datum::Texts;
-use crate::diag::Result;
-use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder};
+use super::is_valid;
+use super::views::INLINE;
+use arrow::array::StringViewArray;
 use arrow::buffer::NullBuffer;
-use std::sync::Arc;
-
-/// The longest text that a view holds itself.
-pub(crate) const INLINE: usize = 12;
-
-/// Builds a column of text. Nothing is validated that was text before: Arrow's builder takes `&str` as it is, where an
-/// array of views looks at every one of them again.
-pub(crate) struct TextOut {
-    builder: StringViewBuilder,
-    scratch: String,
-}
-
-impl TextOut {
-    /// A column whose views may point into the blocks of `source`.
-    pub fn sharing(source: Texts<'_>, rows: usize) -> TextOut {
-        let mut out = TextOut::new(rows);
-        if let Texts::Many(column) = source {
-            // They keep their numbers.
-            for block in column.data_buffers().iter() {
-                out.builder.append_block(block.clone());
-            }
-        }
-        out
-    }
-
-    /// A column of new text.
-    pub fn new(rows: usize) -> TextOut {
-        TextOut { builder: StringViewBuilder::with_capacity(rows), scratch: String::new() }
-    }
-
-    /// "", which is what stands under a NULL.
-    #[inline]
-    pub fn push_empty(&mut self) {
-        self.builder.append_value("");
-    }
-
-    /// New text.
-    #[inline]
-    pub fn push(&mut self, text: &str) {
-        self.builder.append_value(text);
-    }
-
-    /// New text in parts.
-    #[inline]
-    pub fn push_parts<'t>(&mut self, parts: impl Iterator<Item = &'t str>) {
-        self.scratch.clear();
-        parts.for_each(|part| self.scratch.push_str(part));
-        self.builder.append_value(&self.scratch);
-    }
-
-    /// New text that `write` appends.
-    pub fn push_with(&mut self, write: impl FnOnce(&mut String)) {
-        self.scratch.clear();
-        write(&mut self.scratch);
-        self.builder.append_value(&self.scratch);
-    }
-
-    /// The bytes `from..to` of a row's text, which stays where it is unless the view holds all of it. The row is one of
-    /// the column that was given to [`TextOut::sharing`].
-    ///
-    /// # Errors
-    /// The bytes are no text of the column, a defect.
-    #[inline]
-    pub fn push_part(&mut self, view: u128, text: &str, from: usize, to: usize) -> Result<()> {
-        let part = &text[from..to];
-        if part.len() <= INLINE {
-            self.builder.append_value(part);
-            return Ok(());
-        }
-        let (block, offset) = ((view >> 64) as u32, (view >> 96) as u32);
-        Ok(self.builder.try_append_view(block, offset + from as u32, part.len() as u32)?)
-    }
-
-    /// The column.
-    pub fn finish(mut self, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-        let texts: ArrayRef = Arc::new(self.builder.finish());
-        match nulls {
-            Some(nulls) => Ok(arrow::compute::nullif(&texts, &BooleanArray::new(!nulls.inner(), None))?),
-            None => Ok(texts),
-        }
-    }
-}
 
 /// Whether the text of a view is ASCII, where that can be seen from the view.
 #[inline]
@@ -107,6 +26,49 @@ pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
         }
         _ => bytes[..n].is_ascii(),
     }
+}
+
+/// The views of as many spaces.
+const SPACES: [u128; INLINE + 1] = {
+    let mut spaces = [0; INLINE + 1];
+    let mut n = 1;
+    while n <= INLINE {
+        spaces[n] = (spaces[n - 1] << 8 & !0 << 32) | 0x20 << 32 | n as u128;
+        n += 1;
+    }
+    spaces
+};
+
+/// The bytes of a row's text without the spaces at its start or its end.
+#[inline]
+pub(crate) fn kept(texts: Texts<'_>, row: usize, start: bool, end: bool) -> (usize, usize) {
+    if let Texts::Many(column) = texts
+        && let view = column.views()[row]
+        && let len = view as u32 as usize
+        && len <= INLINE
+    {
+        // What is left are the bytes that are no spaces, from the fifth on.
+        let others = view ^ SPACES[len];
+        let to = if end { (16 - others.leading_zeros() as usize / 8).saturating_sub(4) } else { len };
+        let from = if start { (others.trailing_zeros() as usize / 8).saturating_sub(4).min(to) } else { 0 };
+        return (from, to);
+    }
+    let text = texts.get(row).as_bytes();
+    let to = if end { text.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1) } else { text.len() };
+    let from = if start { text[..to].iter().position(|b| *b != b' ').unwrap_or(to) } else { 0 };
+    (from, to)
+}
+
+/// Whether no text has a space at its start or its end.
+pub(crate) fn is_trim(column: &StringViewArray, start: bool, end: bool, nulls: Option<&NullBuffer>) -> bool {
+    column.views().iter().enumerate().all(|(row, view)| {
+        let len = *view as u32 as usize;
+        let last =
+            || if len <= INLINE { (view >> 24 >> (8 * len)) as u8 } else { column.value(row).as_bytes()[len - 1] };
+        // A longer text, too, begins in its view.
+        let spaces = len > 0 && (start && (view >> 32) as u8 == b' ' || end && last() == b' ');
+        !spaces || !is_valid(nulls, row)
+    })
 }
 
 /// A part of a text, by UTF-16 code units.
@@ -190,7 +152,7 @@ fn units_in(word: u64) -> usize {
 
 /// Appends a text in upper or lower case, character by character: a character whose other case is several characters (ß)
 /// keeps its own, as in Windows. The locale changes nothing (unconfirmed: Turkish i).
-pub(crate) fn push_case(out: &mut Vec<u8>, text: &str, upper: bool) {
+pub(crate) fn push_case(out: &mut String, text: &str, upper: bool) {
     fn only(c: char, mut mapped: impl Iterator<Item = char>) -> char {
         match (mapped.next(), mapped.next()) {
             (Some(m), None) if m.len_utf16() == c.len_utf16() => m,
@@ -208,15 +170,15 @@ pub(crate) fn push_case(out: &mut Vec<u8>, text: &str, upper: bool) {
             c if upper => only(c, c.to_uppercase()),
             c => only(c, c.to_lowercase()),
         };
-        out.extend_from_slice(mapped.encode_utf8(&mut [0; 4]).as_bytes());
+        out.push(mapped);
         rest = &rest[c.len_utf8()..];
     }
     push_ascii_case(out, rest, upper);
 }
 
-fn push_ascii_case(out: &mut Vec<u8>, text: &str, upper: bool) {
+fn push_ascii_case(out: &mut String, text: &str, upper: bool) {
     let start = out.len();
-    out.extend_from_slice(text.as_bytes());
+    out.push_str(text);
     if upper { out[start..].make_ascii_uppercase() } else { out[start..].make_ascii_lowercase() }
 }
 

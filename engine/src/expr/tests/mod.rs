@@ -5,6 +5,7 @@ mod corpus;
 mod examples;
 mod properties;
 mod rows;
+mod texts;
 
 use super::{Clock, Environment, EvalContext, Program, Reference, compile};
 use crate::diag::{Error, Owner};
