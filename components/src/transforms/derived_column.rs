@@ -113,12 +113,7 @@ fn conversion(
     from: DataType,
     to: DataType,
 ) -> Option<Option<DataType>> {
-    let as_it_is = match (from, to) {
-        (DataType::WStr { len }, DataType::WStr { len: room }) => len <= room,
-        (DataType::Str { len, code_page: a }, DataType::Str { len: room, code_page: b }) => len <= room && a == b,
-        _ => from == to,
-    };
-    if as_it_is {
+    if from == to && !matches!(to, DataType::WStr { .. }) {
         return Some(None);
     }
     if !can_cast(&from, &to) {
@@ -127,6 +122,15 @@ fn conversion(
         return None;
     }
     Some(Some(to))
+}
+
+/// The type of an expression's values. A text may be longer than it is declared, as that of a REPLACE, or of more than 4000
+/// characters; to see that none is takes no time.
+fn given(declared: DataType) -> DataType {
+    match declared {
+        DataType::WStr { .. } => DataType::WStr { len: u32::MAX },
+        other => other,
+    }
 }
 
 struct Plan {
@@ -148,7 +152,8 @@ impl Compute for Plan {
                 let (mut array, faults) = column.formula.eval(batch)?;
                 rows.column(&column.site, &faults, &|row| column.formula.operands(batch, row));
                 if let Some(to) = &column.convert {
-                    let (converted, faults) = cast_array(&array, &column.formula.data_type(), to, &self.options)?;
+                    let (converted, faults) =
+                        cast_array(&array, &given(column.formula.data_type()), to, &self.options)?;
                     rows.column(&column.site, &faults, &|row| super::shown(&array, row));
                     array = converted;
                 }

@@ -5796,7 +5796,7 @@ pub static TABLE: &[(u32, &str, &str)] = &[
     (0xC00470B5, "DTS_E_DISTRIBUTORADDFAILED", "A distributor failed to give a buffer to thread \"%1\" because of error 0x%2!8.8X!."),
     (0xC00470B6, "DTS_E_LOCALENOTINSTALLED", "The LocaleID %1!ld! is not installed on this system."),
     (0xC00470B7, "DTS_E_EXPREVALILLEGALHEXESCAPEINSTRINGLITERAL", "The string literal \"%1\" contains an illegal hexadecimal escape sequence of \"\\x%2\"."),
-    (0xC00470B8, "DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL", "The string literal \"%1\" contains an illegal escape sequence of \"\\\\%2!c!\"."),
+    (0xC00470B8, "DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL", "The string literal \"%1\" contains an illegal escape sequence of \"\\%2!c!\"."),
     (0xC00470B9, "DTS_E_NOOUTPUTCOLUMNS", "\"%1\" contains no output columns. An asynchronous output must contain output columns."),
     (0xC00470BA, "DTS_E_LOBDATATYPENOTSUPPORTED", "The \"%1\" has a long object data type of DT_TEXT, DT_NTEXT, or DT_IMAGE, which is not supported."),
     (0xC00470BB, "DTS_E_OUTPUTWITHMULTIPLEERRORS", "Output ID %1!d! was given multiple error output configurations."),

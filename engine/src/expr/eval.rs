@@ -9,6 +9,7 @@ use super::kernels::datum::{Datum, Texts, union_nulls};
 use super::kernels::merge::{Branch, merge};
 use super::kernels::views::TextOut;
 use super::kernels::{Computed, arith, compare, logic};
+use super::parser::deeper;
 use super::program::EvalContext;
 use super::typed::{Op, Typed};
 use crate::batch::{Fault, Faults};
@@ -34,6 +35,13 @@ pub(crate) fn eval(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Resu
     match &node.op {
         Op::Const(value) => Ok(Datum::Scalar(value.clone())),
         Op::Column(number) => Ok(Datum::Array(frame.columns[*number as usize].clone())),
+        _ => deeper(|| computed(node, frame, faults)),
+    }
+}
+
+fn computed(node: &Typed, frame: &Frame<'_>, faults: &mut Faults) -> Result<Datum> {
+    match &node.op {
+        Op::Const(_) | Op::Column(_) => eval(node, frame, faults),
         Op::Unary(op, x) => unary(node, *op, x, frame, faults),
         Op::Binary(..) => binary(node, frame, faults),
         Op::Compare(..) => comparison(node, frame, faults),

@@ -80,7 +80,7 @@ impl Lexer<'_> {
         let end = self.at.max(start + self.text[start..].chars().next().map_or(0, char::len_utf8));
         let token = &self.text[start..end];
         ExprError::new(codes::DTS_E_EXPREVALINVALIDTOKEN, start..end, &[])
-            .saying(format!("The token {token:?} was not recognized"))
+            .saying(format!("The token {token} was not recognized"))
     }
 
     fn next(&mut self, assignment: bool) -> Result<Tok, ExprError> {
@@ -226,12 +226,12 @@ impl Lexer<'_> {
                         'v' => '\u{0B}',
                         '"' | '\\' => e,
                         'x' => {
-                            units.push(self.hex_escape(escape_start)?);
+                            units.push(self.hex_escape(start, escape_start)?);
                             continue;
                         }
                         other => {
-                            let (code, literal) =
-                                (codes::DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL, &self.text[start..self.at]);
+                            let code = codes::DTS_E_EXPREVALILLEGALESCAPEINSTRINGLITERAL;
+                            let literal = self.literal(start);
                             return Err(ExprError::new(code, escape_start..self.at, &[&literal, &other])
                                 .expecting(&["\\a \\b \\f \\n \\r \\t \\v \\\" \\\\ \\xhhhh"]));
                         }
@@ -248,8 +248,20 @@ impl Lexer<'_> {
         Ok(Tok::Literal(Literal::Text(String::from_utf16_lossy(&units))))
     }
 
+    /// What is inside the quotation marks of the literal that begins here, as far as it goes.
+    fn literal(&self, start: usize) -> &str {
+        let inside = &self.text[start + 1..];
+        let mut escaped = false;
+        let end = inside.find(|c| {
+            let is_end = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            is_end
+        });
+        &inside[..end.unwrap_or(inside.len())]
+    }
+
     /// Exactly four hexadecimal digits, not 0000.
-    fn hex_escape(&mut self, start: usize) -> Result<u16, ExprError> {
+    fn hex_escape(&mut self, literal: usize, start: usize) -> Result<u16, ExprError> {
         let digits = self.rest().bytes().take(4).take_while(u8::is_ascii_hexdigit).count();
         let hex = &self.text[self.at..self.at + digits];
         match u16::from_str_radix(hex, 16) {
@@ -262,7 +274,7 @@ impl Lexer<'_> {
                 Err(ExprError::new(
                     codes::DTS_E_EXPREVALILLEGALHEXESCAPEINSTRINGLITERAL,
                     start..end,
-                    &[&&self.text[start..end], &hex],
+                    &[&self.literal(literal), &hex],
                 )
                 .expecting(&["four hexadecimal digits that are not all 0"]))
             }

@@ -6,13 +6,21 @@ use super::functions::cast::TypeSpec;
 use super::lexer::{Tok, Token, lex};
 use crate::diag::codes;
 
-/// How deep brackets and prefixes may nest, and how high a tree may grow: no expression can drive a stack over.
-/// (A limit of this program; the reference states none.)
+/// How deep brackets and prefixes may nest. (A limit of this program; the reference states none.)
 pub(crate) const MAX_NESTING: usize = 100;
-/// See [`MAX_NESTING`]: chains of operators and of `? :` nest no brackets, but grow the tree, by one each.
-pub(crate) const MAX_HEIGHT: usize = 400;
+/// How high a tree may grow: chains of operators and of `? :` nest no brackets, but grow the tree, by one each. As many as
+/// fit in the 4000 characters that an expression had before SQL Server 2012; what walks a tree takes more stack as it needs
+/// it ([`deeper`]), what drops or copies one needs little of it.
+pub(crate) const MAX_HEIGHT: usize = 2000;
 /// By how much prefixes and calls grow it: compiling them takes more of the stack, and nobody chains so many.
 const STEEP: usize = 4;
+
+/// Runs a step of a walk down a tree, on more stack if little is left.
+pub(crate) fn deeper<R>(step: impl FnOnce() -> R) -> R {
+    const LEFT: usize = 128 << 10;
+    const MORE: usize = 1 << 20;
+    stacker::maybe_grow(LEFT, MORE, step)
+}
 
 /// Parses an expression.
 ///

@@ -15,7 +15,7 @@ use crate::batch::Faults;
 use crate::diag::{Diagnostic, Error, Result, codes};
 use crate::types::convert::CastOptions;
 use crate::types::scalar::value_at;
-use crate::types::{DataType, MAX_WSTR_UNITS, Value};
+use crate::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS, Value};
 use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl EvalContext {
 /// An expression ready to run: typed, folded, its columns bound to slots. Immutable and shared between threads.
 #[derive(Clone, Debug)]
 pub struct Program {
-    root: Typed,
+    root: Arc<Typed>,
     slots: Vec<usize>,
     warnings: Vec<Diagnostic>,
     text: Arc<str>,
@@ -116,19 +116,24 @@ fn compile_ast(ast: &Ast, text: &str, env: &dyn Environment) -> Result<Program, 
         // A column of DT_STR is a DT_WSTR to expressions, and packages store it so; only a cast and NULL give DT_STR.
         root.ty = DataType::WStr { len };
     }
-    if let DataType::WStr { len } = &mut root.ty
-        && *len > MAX_WSTR_UNITS
+    let longest = match &mut root.ty {
+        DataType::WStr { len } => Some((len, MAX_WSTR_UNITS)),
+        DataType::Str { len, .. } | DataType::Bytes { len } => Some((len, MAX_STR_BYTES)),
+        _ => None,
+    };
+    if let Some((len, most)) = longest
+        && *len > most
     {
         // What the type cannot say, a value may still be: variables take texts of any length.
-        *len = MAX_WSTR_UNITS;
+        *len = most;
         let code = codes::DTS_W_EXPREVALPOTENTIALSTRINGTRUNCATION;
-        warnings.push(Diagnostic::warning(code, "", code.message(&[&text, &MAX_WSTR_UNITS])));
+        warnings.push(Diagnostic::warning(code, "", code.message(&[&text, &most])));
     }
-    Ok(Program { root, slots, warnings, text: Arc::from(text) })
+    Ok(Program { root: Arc::new(root), slots, warnings, text: Arc::from(text) })
 }
 
 impl Program {
-    /// The type of the result; a DT_WSTR is no longer than 4000.
+    /// The type of the result; a DT_WSTR is no longer than 4000, a DT_STR or DT_BYTES than 8000.
     pub fn data_type(&self) -> DataType {
         self.root.ty
     }

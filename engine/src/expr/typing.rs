@@ -5,12 +5,13 @@ use super::error::ExprError;
 use super::fold::{OnFault, fold};
 use super::functions::{self, Args, FunctionDef};
 use super::lexer::MAX_LITERAL_UNITS;
+use super::parser::deeper;
 use super::program::EvalContext;
 use super::promote::{self, Mismatch};
 use super::typed::{Op, Origin, Typed};
 use super::{Environment, Reference};
 use crate::diag::{Diagnostic, codes};
-use crate::types::convert::can_cast;
+use crate::types::convert::{TextLimit, can_cast};
 use crate::types::{DataType, Value};
 use std::ops::Range;
 
@@ -48,6 +49,10 @@ struct Typer<'a> {
 
 impl Typer<'_> {
     fn expr(&mut self, e: &Expr) -> Result<Typed, ExprError> {
+        deeper(|| self.expr_of(e))
+    }
+
+    fn expr_of(&mut self, e: &Expr) -> Result<Typed, ExprError> {
         match &e.kind {
             ExprKind::Literal(literal) => Ok(self.literal(literal, &e.span)),
             ExprKind::Lineage(id) => self.column(&Reference::Lineage(id), &e.span),
@@ -423,7 +428,10 @@ impl Typer<'_> {
             let code = codes::DTS_E_EXPREVALINVALIDCAST;
             return Err(ExprError::new(code, e.span.clone(), &[&self.show(&x.span), &x.ty.name(), &to.name()]));
         }
-        if to.is_string() && x.constant_text().is_some_and(|t| utf16_len(t) > to.length()) {
+        if to.is_string()
+            && let Some(text) = x.constant_text()
+            && TextLimit::of(&to).is_ok_and(|limit| limit.fit(text) < text.len())
+        {
             let code = codes::DTS_W_STATICTRUNCATIONINEXPRESSION;
             self.warnings.push(Diagnostic::warning(code, "", code.message(&[&self.show(&e.span)])));
         }

@@ -88,8 +88,11 @@ impl TypeSpec {
                     .expecting(&["an integer literal"]));
             }
             _ => {
-                return Err(ExprError::new(self.codes.not_static, span, &[&number, &self.name])
-                    .expecting(&["an integer literal"]));
+                // Of NULL, the function is named; of a cast, the type.
+                let of = if self.codes.not_static == NULL_CODES.not_static { "NULL" } else { self.name.as_str() };
+                return Err(
+                    ExprError::new(self.codes.not_static, span, &[&number, &of]).expecting(&["an integer literal"])
+                );
             }
         };
         self.params.push((if minus { value.saturating_neg() } else { value }, span));

@@ -91,8 +91,7 @@ fn check_date(args: &mut Args<'_>, i: usize) -> Typing<()> {
     if !node.ty.is_date_time() || refused {
         return Err(args.wrong(i));
     }
-    // DT_DATE is the same in memory.
-    if node.ty == DataType::Date { Ok(()) } else { args.convert(i, DataType::DbTimeStamp) }
+    args.convert(i, DataType::DbTimeStamp)
 }
 
 fn micros<'a>(call: &'a Call<'_>, i: usize) -> Result<Operand<'a, i64>> {

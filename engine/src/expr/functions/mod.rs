@@ -13,11 +13,11 @@ mod string;
 pub use signature::{Gives, Signature, Takes};
 
 use super::error::ExprError;
-use super::fold::OnFault;
+use super::fold::{OnFault, fold};
 use super::kernels::Computed;
 use super::kernels::datum::{Datum, mismatch};
 use super::program::EvalContext;
-use super::typed::Typed;
+use super::typed::{Op, Typed};
 use super::typing;
 use crate::diag::{Result, codes};
 use crate::types::DataType;
@@ -227,6 +227,14 @@ impl Args<'_> {
         let node = self.nodes.remove(i);
         let node = typing::coerce(node, to, self.cx, self.on_fault)?;
         self.nodes.insert(i, node);
+        Ok(())
+    }
+
+    /// Casts an argument, of whatever type it is.
+    pub fn cast(&mut self, i: usize, to: DataType) -> Typing<()> {
+        let node = self.nodes.remove(i);
+        let span = node.span.clone();
+        self.nodes.insert(i, fold(Typed::new(Op::Cast(Box::new(node)), to, span), self.cx, self.on_fault)?);
         Ok(())
     }
 

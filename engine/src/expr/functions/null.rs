@@ -61,7 +61,11 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
         if args.nodes[1].ty.code() != result.code() && !can_cast(&args.nodes[1].ty, &result) {
             return Err(args.wrong(1));
         }
-        args.convert(1, result)?;
+        if is_cut(&args.nodes[1].ty, &result) {
+            args.cast(1, result)?
+        } else {
+            args.convert(1, result)?
+        }
         Ok(result)
     },
     // Converting the replacement may fail, in every row, needed or not.
@@ -87,6 +91,17 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
     },
     ..BASE
 };
+
+/// Whether a replacement has to be cast to the type of the first argument though both are the same in memory: a number of
+/// more digits, more bytes. A text that is longer stays whole (unconfirmed), and is too long for its column then.
+fn is_cut(replacement: &DataType, result: &DataType) -> bool {
+    match (replacement, result) {
+        (DataType::Numeric { precision: a, scale: x }, DataType::Numeric { precision: b, scale: y }) => x == y && a > b,
+        (DataType::Decimal { scale: x }, DataType::Numeric { scale: y, .. }) => x == y,
+        (DataType::Bytes { len: a }, DataType::Bytes { len: b }) => a > b,
+        _ => false,
+    }
+}
 
 /// The type of a REPLACENULL: that of its first argument; a text is declared twice as long as its bytes in the buffer,
 /// 2·(50+1) for a DT_WSTR(50), as packages show (for a DT_STR unconfirmed).

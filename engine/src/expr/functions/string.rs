@@ -419,10 +419,7 @@ pub(super) const REPLICATE: FunctionDef = FunctionDef {
     typing: |args| {
         let len = args.text(0)?;
         args.integer(1)?;
-        // Capped at what a column holds, which is what a dynamic number gives as well (unconfirmed).
-        let times = args.nodes[1].constant_integer().map_or(u64::from(MAX_WSTR_UNITS), |n| n.max(0) as u64);
-        let len = u64::from(len).saturating_mul(times).min(u64::from(MAX_WSTR_UNITS));
-        Ok(DataType::WStr { len: len as u32 })
+        Ok(DataType::WStr { len: replicated_length(len, args.nodes[1].constant_integer()) })
     },
     fallible: always,
     kernel: |call| {
@@ -461,6 +458,12 @@ pub(super) const REPLICATE: FunctionDef = FunctionDef {
     },
     ..BASE
 };
+
+/// The declared length of a REPLICATE: as many times that of the text, which the expression's type caps with a warning; of
+/// a number that is not constant what a column holds (unconfirmed).
+fn replicated_length(len: u32, times: Option<i64>) -> u32 {
+    times.map_or(MAX_WSTR_UNITS, |n| length(i64::from(len).saturating_mul(n)))
+}
 
 /// The largest text that REPLICATE makes (a limit of this program, so that a count cannot exhaust memory).
 const REPLICATED_BYTES: usize = 64 << 20;

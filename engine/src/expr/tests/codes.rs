@@ -277,6 +277,29 @@ fn what_is_always_cut_is_warned_of() {
     let program = compile("(DT_WSTR,2)\"abc\"", &names()).unwrap();
     assert_eq!(program.warnings()[0].code, Some(Code(0x802070CC)));
     assert!(compile("(DT_WSTR,3)\"abc\"", &names()).unwrap().warnings().is_empty());
+    // The length of a DT_STR is in bytes.
+    assert_eq!(compile("(DT_STR,3,932)\"日本\"", &names()).unwrap().warnings()[0].code, Some(Code(0x802070CC)));
+    assert!(compile("(DT_STR,4,932)\"日本\"", &names()).unwrap().warnings().is_empty());
+    // What may be longer than a column.
+    for text in ["REPLICATE(\"ab\",3000)", "NULL(DT_STR,8001,1252)", "(DT_WSTR,4001)i"] {
+        assert_eq!(compile(text, &names()).unwrap().warnings()[0].code, Some(Code(0x800470D8)), "{text}");
+    }
+}
+
+#[test]
+fn messages_quote_the_literal() {
+    for (text, expected) in [
+        (
+            r#""one \" two \q three" + "x""#,
+            r#"The string literal "one \" two \q three" contains an illegal escape sequence of "\q"."#,
+        ),
+        (r#""a\x41""#, r#"The string literal "a\x41" contains an illegal hexadecimal escape sequence of "\x41"."#),
+    ] {
+        let message = compile(text, &names()).unwrap_err().message;
+        assert!(message.contains(expected), "{message}");
+    }
+    let message = compile("NULL(DT_WSTR,@x)", &names()).unwrap_err().message;
+    assert!(message.contains("\"NULL\""), "{message}");
 }
 
 #[test]

@@ -285,6 +285,46 @@ fn deep_expressions_are_refused_and_not_run_over() {
     }
 }
 
+/// As of a hash over some hundred columns, or a long list of codes.
+#[test]
+fn long_chains_are_no_deep_expressions() {
+    let names = numbers();
+    let columns: Vec<ArrayRef> = names.columns.iter().map(|c| c.2.clone().unwrap()).collect();
+    for link in [" + a", " * 1", " || a == 3", " && a != 3", " + \"|\""] {
+        let first = if link.contains('"') { "\"\"" } else { "zeros" };
+        let first = if link.contains('=') { "zeros == 0" } else { first };
+        let program = compile(&(first.to_owned() + &link.repeat(1_900)), &names).unwrap_or_else(|e| panic!("{e}"));
+        let (_, faults) = program.eval(&columns, 6, &cx()).unwrap();
+        assert_eq!(faults.is_empty(), link != " + a", "{link}");
+        drop(program.clone());
+    }
+}
+
+#[test]
+fn replacements_of_null_keep_the_type() {
+    let price: ArrayRef =
+        Arc::new(Decimal128Array::from(vec![Some(12_345), None]).with_precision_and_scale(8, 2).expect("two digits"));
+    let large = vec![123_456_789_12, 123_456_789_12];
+    let large: ArrayRef = Arc::new(Decimal128Array::from(large).with_precision_and_scale(38, 2).expect("two digits"));
+    let names = names(vec![
+        ("p", DataType::Numeric { precision: 8, scale: 2 }, price),
+        ("large", DataType::Numeric { precision: 38, scale: 2 }, large),
+    ]);
+    let (_, faults) = eval("REPLACENULL(p,large)", &names);
+    assert_eq!(faults.iter().map(|f| f.row).collect::<Vec<_>>(), [0, 1], "it is computed for every row");
+    assert!(compile("REPLACENULL(p,123456789.12)", &names).is_err());
+    let (array, faults) = eval("REPLACENULL(p,1.5)", &names);
+    assert_eq!((array.null_count(), faults), (0, vec![]));
+}
+
+#[test]
+fn dates_lose_what_a_timestamp_lacks() {
+    let moment: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![12_345_678]));
+    let names = names(vec![("d", DataType::Date, moment)]);
+    let (array, _) = eval("DATEADD(\"ms\",1,d)", &names);
+    assert_eq!(array.as_primitive::<arrow::datatypes::TimestampMicrosecondType>().value(0), 12_346_000);
+}
+
 #[test]
 fn counts_at_the_ends_of_their_type_are_values_or_faults() {
     let n: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, i64::MIN + 1, -1, i64::MAX]));
