@@ -300,7 +300,7 @@ impl Merger {
     /// The next rows, at most `rows`; empty at the end.
     pub(super) fn take(&mut self, rows: usize) -> Result<Merged> {
         let mut merged = Merged { blocks: Vec::new(), picks: Vec::with_capacity(rows) };
-        // The block that a source stands in, and its number among those of the batch.
+        // By source, the number of the block among those of the batch from which its last row came.
         let mut known: Vec<Option<u32>> = vec![None; self.sources.len()];
         while merged.picks.len() < rows {
             let Some(at) = self.next()? else { break };
@@ -311,18 +311,74 @@ impl Merger {
                     merged.picks.push((block | IN_MEMORY, row));
                 }
                 From::Disk { loaded, .. } => {
-                    let block = *known[at].get_or_insert_with(|| {
+                    // The source may have gone on to another block since, with a row that left or was left out.
+                    let here = |block: &u32| Arc::ptr_eq(&merged.blocks[*block as usize], &loaded.rows);
+                    let block = known[at].filter(here).unwrap_or_else(|| {
                         merged.blocks.push(loaded.rows.clone());
                         merged.blocks.len() as u32 - 1
                     });
+                    known[at] = Some(block);
                     merged.picks.push((block, source.at as u32));
-                    if source.at + 1 == loaded.prefixes.len() {
-                        known[at] = None;
-                    }
                 }
             }
             self.advance(at)?;
         }
         Ok(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::sort_keys::{KeyColumn, KeyEncoder};
+    use crate::transforms::sort::rows::RowLayout;
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringViewArray};
+    use arrow::datatypes::Int64Type;
+    use dtsx_engine::types::DataType;
+    use foldhash::fast::FixedState;
+    use std::collections::BTreeMap;
+    use std::hash::BuildHasher;
+
+    #[test]
+    fn of_runs_that_share_keys_the_first_row_of_each_key_leaves() {
+        let temp = tempfile::tempdir().unwrap();
+        let spill = SpillManager::new(Some(temp.path().to_owned()));
+        let columns = [(0, DataType::I8), (1, DataType::WStr { len: 4000 })];
+        let key = KeyColumn { slot: 0, data_type: DataType::I8, descending: false, collation: None };
+        let plan = Plan { keys: vec![key], rows: RowLayout::new(&columns), distinct: true, output: 0 };
+        let mut encoder = KeyEncoder::new(plan.keys.clone());
+        // A row takes so much room that a run has many blocks; each run has half of all keys.
+        let text = |run: u64, key: i64| format!("{key} of run {run}{}", " ".repeat(900));
+        let has = |run: u64, key: i64| FixedState::with_seed(run).hash_one(key) % 2 == 0;
+        let mut expected: BTreeMap<i64, String> = BTreeMap::new();
+        let mut chunk = |run: u64| {
+            let keys: Vec<i64> = (0..1500).rev().filter(|key| has(run, *key)).collect();
+            let rows = keys.len();
+            for key in &keys {
+                expected.entry(*key).or_insert_with(|| text(run, *key));
+            }
+            let texts = StringViewArray::from_iter_values(keys.iter().map(|key| text(run, *key)));
+            let columns: [ArrayRef; 2] = [Arc::new(Int64Array::from(keys)), Arc::new(texts)];
+            let block = plan.rows.write(&columns, 0, rows).unwrap();
+            Chunk { keys: encoder.encode(&columns, rows).unwrap(), block }
+        };
+        let runs: Vec<Run> = (0..6).map(|run| write(&plan, &spill, vec![chunk(run)]).unwrap()).collect();
+        let joined = [join(&plan, &spill, &runs[..3]).unwrap(), join(&plan, &spill, &runs[3..]).unwrap()];
+        for batch in [1, 16, 8192] {
+            for runs in [&runs[..], &joined] {
+                let mut merger = Merger::new(&plan, runs, None).unwrap();
+                let mut found = Vec::new();
+                loop {
+                    let merged = merger.take(batch).unwrap();
+                    if merged.picks.is_empty() {
+                        break;
+                    }
+                    let rows = plan.rows.gather(&merged.picks, |block| &*merged.blocks[block as usize]).unwrap();
+                    let (keys, texts) = (rows[0].as_primitive::<Int64Type>(), rows[1].as_string_view());
+                    found.extend((0..keys.len()).map(|row| (keys.value(row), texts.value(row).to_owned())));
+                }
+                assert!(found.iter().map(|(key, text)| (key, text)).eq(&expected), "batches of {batch}");
+            }
+        }
     }
 }
