@@ -365,14 +365,12 @@ impl Sink for Ashore {
             }
             Ok(())
         };
-        cx.services.own_thread("ashore", move || {
-            let done = work();
+        cx.services.own_thread("ashore", work, move |done| {
             let mut end = told.lock().unwrap();
-            end.0 = Some(done);
+            end.0 = Some(done.clone());
             if let Some(waker) = end.1.take() {
                 waker.wake();
             }
-            Ok(())
         })?;
         Ok(Box::new(AshoreCommit { queue, end }))
     }
@@ -441,6 +439,110 @@ fn a_flow_ends_when_its_slowest_sink_has_ended() {
             };
             assert_eq!(*into.lock().unwrap(), (0..written).collect::<Vec<i64>>(), "{options:?}");
         }
+    }
+}
+
+/// A stage whose output fails as interrupted when its input is aborted, and whose input ends after that only.
+struct Interrupted;
+#[derive(Clone)]
+struct InterruptedEnd {
+    queue: Handover<Batch>,
+    /// Whether the output has ended, and who waits for that.
+    gone: Arc<Mutex<(bool, Option<Waker>)>>,
+}
+struct InterruptedFetch(InterruptedEnd);
+impl Stage for Interrupted {
+    fn open(&self, _: &OpenCx, _: &[Layout]) -> Result<StageEnds> {
+        let end = InterruptedEnd { queue: Handover::new(2), gone: Arc::default() };
+        Ok((vec![Arc::new(end.clone())], Arc::new(end)))
+    }
+    fn blocks(&self) -> bool {
+        false
+    }
+    fn row_rule(&self) -> RowRule {
+        RowRule::Once
+    }
+}
+impl Sink for InterruptedEnd {
+    fn open(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Commit>> {
+        Ok(Box::new(self.clone()))
+    }
+    fn encoder(&self, _: &OpenCx, _: &Layout) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(Whole))
+    }
+}
+impl Commit for InterruptedEnd {
+    fn commit(&mut self, block: Block, waker: &Waker) -> Result<Committed> {
+        let batch = *block.downcast::<Batch>().unwrap();
+        Ok(self.queue.offer(batch, waker)?.map_or(Committed::Taken, |batch| Committed::Parked(Box::new(batch))))
+    }
+    fn finish(&mut self) -> Result<()> {
+        self.queue.end();
+        Ok(())
+    }
+    fn abort(&mut self) {
+        self.queue.fail(Error::cancelled());
+    }
+    fn ended(&mut self, waker: &Waker) -> Result<Ended> {
+        let mut gone = self.gone.lock().unwrap();
+        if gone.0 {
+            return Ok(Ended::Done);
+        }
+        gone.1 = Some(waker.clone());
+        Ok(Ended::Parked)
+    }
+}
+impl Source for InterruptedEnd {
+    fn open(&self, _: &OpenCx) -> Result<Box<dyn Fetch>> {
+        Ok(Box::new(InterruptedFetch(self.clone())))
+    }
+    fn decoder(&self, _: &OpenCx, _: &[Layout]) -> Result<Box<dyn Decode>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+impl Fetch for InterruptedFetch {
+    fn fetch(&mut self, waker: &Waker) -> Result<Step<Morsel>> {
+        Ok(match self.0.queue.poll_receive(waker)? {
+            Step::More(batch) => Step::More(Box::new(batch)),
+            Step::Parked => Step::Parked,
+            Step::Done => Step::Done,
+        })
+    }
+}
+impl Drop for InterruptedFetch {
+    fn drop(&mut self) {
+        let mut gone = self.0.gone.lock().unwrap();
+        gone.0 = true;
+        if let Some(waker) = gone.1.take() {
+            waker.wake();
+        }
+    }
+}
+impl Decode for InterruptedEnd {
+    fn decode(&mut self, _: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
+        out.put(0, *morsel.downcast::<Batch>().unwrap());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_flow_fails_with_what_failed_and_not_with_what_that_interrupted() {
+    for options in settings() {
+        let (sink, _, ended) = collector(0);
+        let source = Numbers { morsels: 50, rows: 10, fail_at: Some(237) };
+        let plan = FlowPlan {
+            path: "\\Package\\Flow".into(),
+            nodes: vec![
+                node("src", Bound::Source(Box::new(source)), 0, 1),
+                node("stage", Bound::Stage(Box::new(Interrupted)), 1, 1),
+                node("sink", Bound::Sink(Box::new(sink)), 1, 0),
+            ],
+            consumers: vec![vec![Some((1, 0))], vec![Some((2, 0))], vec![]],
+            path_names: vec![vec![String::new()], vec![String::new()], vec![]],
+        };
+        let error = run(plan, &Services::new(options.clone()).unwrap()).unwrap_err();
+        assert_eq!((error.owner(), error.row().and_then(|r| r.number)), (Owner::Data, Some(238)), "{options:?}");
+        assert_eq!(ended.load(Ordering::SeqCst), 100, "the sink is aborted, not finished");
     }
 }
 

@@ -106,12 +106,20 @@ impl<B: Send + 'static, P: Send + 'static> Sink for Inlet<B, P> {
         let aborted = Arc::new(AtomicBool::new(false));
         let commit = Inbox { shore: shore.clone(), end: end.clone(), aborted: aborted.clone() };
         let cancel = cx.services.cancel.clone();
-        cx.services.own_thread("writer", move || {
-            let thread = Thread { shore, end };
-            let _hooks = (thread.shore.blocks.cancelled_by(&cancel), thread.shore.parts.cancelled_by(&cancel));
-            let outcome = thread.run(work, &aborted);
-            thread.tell(outcome);
-            Ok(())
+        let (thread, flag) = (shore.clone(), aborted.clone());
+        let work = move || {
+            let _hooks = (thread.blocks.cancelled_by(&cancel), thread.parts.cancelled_by(&cancel));
+            thread.run(work, &flag)
+        };
+        cx.services.own_thread("writer", work, move |done| {
+            match done {
+                Ok(()) if !aborted.load(Ordering::SeqCst) => shore.parts.end(),
+                // The outputs wait on: the flow stops by the failure of another.
+                Ok(()) => {}
+                // … or of the input.
+                Err(error) => shore.blocks.fail(error.clone()),
+            }
+            end.tell(done.clone());
         })?;
         Ok(Box::new(commit))
     }
@@ -121,13 +129,8 @@ impl<B: Send + 'static, P: Send + 'static> Sink for Inlet<B, P> {
     }
 }
 
-/// The thread's half; what it came to is told even if it panics.
-struct Thread<B: Send + 'static, P: Send + 'static> {
-    shore: Arc<Shore<B, P>>,
-    end: Arc<End>,
-}
-
-impl<B: Send + 'static, P: Send + 'static> Thread<B, P> {
+// What the thread does.
+impl<B: Send + 'static, P: Send + 'static> Shore<B, P> {
     /// Does everything. The work is dropped at the end: what it holds is free before the flow goes on.
     fn run(&self, mut work: Box<dyn Work<B, P>>, aborted: &AtomicBool) -> Result<()> {
         let done = self.work(&mut *work, aborted);
@@ -138,27 +141,10 @@ impl<B: Send + 'static, P: Send + 'static> Thread<B, P> {
     }
 
     fn work(&self, work: &mut dyn Work<B, P>, aborted: &AtomicBool) -> Result<()> {
-        while let Some(block) = self.shore.blocks.receive()? {
-            work.take(block, &self.shore.parts)?;
+        while let Some(block) = self.blocks.receive()? {
+            work.take(block, &self.parts)?;
         }
-        if aborted.load(Ordering::SeqCst) { Ok(()) } else { work.finish(&self.shore.parts) }
-    }
-
-    fn tell(&self, outcome: Result<()>) {
-        match &outcome {
-            Ok(()) => self.shore.parts.end(),
-            // The outputs wait on: the flow stops by the failure of the input.
-            Err(error) => self.shore.blocks.fail(error.clone()),
-        }
-        self.end.tell(outcome);
-    }
-}
-
-impl<B: Send + 'static, P: Send + 'static> Drop for Thread<B, P> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.tell(Err(Error::internal("the thread of a component panicked")));
-        }
+        if aborted.load(Ordering::SeqCst) { Ok(()) } else { work.finish(&self.parts) }
     }
 }
 
@@ -192,7 +178,8 @@ impl<B: Send + 'static, P: Send + 'static> Commit for Inbox<B, P> {
 
     fn abort(&mut self) {
         self.aborted.store(true, Ordering::SeqCst);
-        // Nobody takes the parts any more, perhaps; the thread must not wait for that.
+        // Nobody takes the parts any more, perhaps; the thread must not wait for that. They are lost: their queue never
+        // ends, so that nobody takes what came before for everything.
         self.shore.parts.abandon();
         self.shore.blocks.end();
     }
@@ -239,5 +226,82 @@ impl<B: Send + 'static, P: Send + 'static> Decode for Emitting<B, P> {
     fn decode(&mut self, seq: u64, morsel: Morsel, out: &mut Ports) -> Result<()> {
         let part = morsel.downcast::<P>().map_err(|_| Error::internal("a morsel of another component"))?;
         (self.0.emit)(seq, *part, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::testing::{Recorder, open_cx};
+
+    /// Sends each block on, but for a block of that many rows, at which it panics.
+    struct Passing {
+        panics_at: usize,
+    }
+
+    impl Work<Batch, Batch> for Passing {
+        fn take(&mut self, block: Batch, out: &Outbox<Batch>) -> Result<()> {
+            assert!(block.rows != self.panics_at, "a bad block");
+            out.send(block)
+        }
+
+        fn finish(&mut self, _out: &Outbox<Batch>) -> Result<()> {
+            Ok(())
+        }
+
+        fn abort(&mut self) {}
+    }
+
+    /// The halves of a stage whose thread runs.
+    fn opened(panics_at: usize) -> (Box<dyn Commit>, Box<dyn Fetch>) {
+        let cx = open_cx(&Arc::new(Recorder::default()));
+        let emit: Emit<Batch> = Arc::new(|_, _, _| Ok(()));
+        let (sinks, source) = ends(Arc::new(Ok), Passing { panics_at }, emit);
+        (sinks[0].open(&cx, &Layout::default()).unwrap(), source.open(&cx).unwrap())
+    }
+
+    /// Waits until the thread has ended.
+    fn ended(commit: &mut dyn Commit) -> Result<()> {
+        let (told, tells) = std::sync::mpsc::channel();
+        let waker = Waker::new(move || told.send(()).unwrap());
+        while commit.ended(&waker)? == Ended::Parked {
+            tells.recv().unwrap();
+        }
+        Ok(())
+    }
+
+    fn offer(commit: &mut dyn Commit, rows: usize) {
+        let block = Box::new(Batch::new(0, rows, Vec::new()));
+        assert!(matches!(commit.commit(block, &Waker::new(|| {})).unwrap(), Committed::Taken));
+    }
+
+    #[test]
+    fn an_input_that_was_aborted_is_no_complete_one() {
+        // Before or after it was told to finish, if it had not ended.
+        for finishes in [false, true] {
+            let (mut commit, mut fetch) = opened(0);
+            offer(&mut *commit, 1);
+            if finishes {
+                commit.finish().unwrap();
+            }
+            commit.abort();
+            let _ = ended(&mut *commit);
+            let next = loop {
+                match fetch.fetch(&Waker::new(|| {})).unwrap() {
+                    Step::More(_) => {}
+                    step => break step,
+                }
+            };
+            assert!(matches!(next, Step::Parked), "{finishes}: {next:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_fails_the_input() {
+        let (mut commit, mut fetch) = opened(2);
+        offer(&mut *commit, 2);
+        commit.finish().unwrap();
+        assert_eq!(ended(&mut *commit).unwrap_err().owner(), dtsx_engine::diag::Owner::Internal);
+        assert!(matches!(fetch.fetch(&Waker::new(|| {})).unwrap(), Step::Parked));
     }
 }

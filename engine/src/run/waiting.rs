@@ -33,15 +33,24 @@ impl OwnThread {
 }
 
 impl Services {
-    /// Runs `work` on a thread of its own, which may wait. A panic becomes an internal error. `work` is expected to end
-    /// when the run is cancelled: it reads the token, or [`CancelToken::on_cancel`] interrupts what it waits for.
+    /// Runs `work` on a thread of its own, which may wait, and hands what it came to to `tell`, on that thread: a panic is
+    /// told as an internal error, so that whoever waits for the thread hears of its end, however it ends. `work` is
+    /// expected to end when the run is cancelled: it reads the token, or [`CancelToken::on_cancel`] interrupts what it
+    /// waits for.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
-    pub fn own_thread(&self, name: &str, work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<OwnThread> {
+    /// When the operating system gives no thread; nothing is told then.
+    pub fn own_thread(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<()> + Send + 'static,
+        tell: impl FnOnce(&Result<()>) + Send + 'static,
+    ) -> Result<OwnThread> {
         let guarded = move || {
             let done = catch_unwind(AssertUnwindSafe(work));
-            done.unwrap_or_else(|_| Err(Error::internal("a thread that waits for others panicked")))
+            let done = done.unwrap_or_else(|_| Err(Error::internal("a thread that waits for others panicked")));
+            tell(&done);
+            done
         };
         // Names of threads are cut to 15 bytes by some systems.
         let handle = std::thread::Builder::new().name(format!("dtsx-{name}")).spawn(guarded);
@@ -135,7 +144,7 @@ impl<T: Send + 'static> Handover<T> {
         }
     }
 
-    /// Takes the next item, if there is one. For drivers.
+    /// Takes the next item, if there is one. For drivers. A queue that was abandoned has no end: what was in it is lost.
     ///
     /// # Errors
     /// What the other side failed with.
@@ -148,7 +157,7 @@ impl<T: Send + 'static> Handover<T> {
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        if state.ended {
+        if state.ended && !state.abandoned {
             return Ok(Step::Done);
         }
         state.waker = Some(waker.clone());
@@ -228,11 +237,15 @@ mod tests {
     fn items_pass_in_order_and_the_end_follows() {
         let queue = Handover::new(2);
         let sender = queue.clone();
-        let thread = services().own_thread("t", move || {
-            (0..100).try_for_each(|n| sender.send(n))?;
-            sender.end();
-            Ok(())
-        });
+        let ending = queue.clone();
+        let thread = services().own_thread(
+            "t",
+            move || (0..100).try_for_each(|n| sender.send(n)),
+            move |done| {
+                assert!(done.is_ok());
+                ending.end();
+            },
+        );
         let mut taken = Vec::new();
         let waker = Waker::new(|| {});
         loop {
@@ -269,16 +282,21 @@ mod tests {
         queue.fail(Error::internal("broken"));
         assert_eq!(queue.send(1).unwrap_err().message(), "broken");
         let services = services();
-        let thread = services.own_thread("t", || {
+        let told: Handover<i32> = Handover::new(1);
+        let telling = told.clone();
+        let work = || {
             let nothing: Option<i32> = None;
             nothing.map(|_| ()).unwrap();
             Ok(())
-        });
+        };
+        let tell = move |done: &Result<()>| telling.fail(done.clone().unwrap_err());
+        let thread = services.own_thread("t", work, tell);
+        assert_eq!(told.receive().unwrap_err().owner(), Owner::Internal);
         assert_eq!(thread.unwrap().join().unwrap_err().owner(), Owner::Internal);
         let waiting: Handover<i32> = Handover::new(1);
         let _guard = waiting.cancelled_by(&services.cancel);
         let receiver = waiting.clone();
-        let thread = services.own_thread("t", move || receiver.receive().map(|_| ())).unwrap();
+        let thread = services.own_thread("t", move || receiver.receive().map(|_| ()), |_| {}).unwrap();
         services.cancel.cancel();
         assert_eq!(thread.join().unwrap_err().owner(), Owner::Cancelled);
     }
@@ -289,5 +307,20 @@ mod tests {
         queue.send(1).unwrap();
         queue.abandon();
         assert_eq!(queue.send(2).unwrap_err().owner(), Owner::Cancelled);
+    }
+
+    #[test]
+    fn a_queue_whose_items_were_dropped_has_no_end() {
+        let waker = Waker::new(|| {});
+        for ended_first in [false, true] {
+            let queue = Handover::new(1);
+            queue.send(1).unwrap();
+            if ended_first {
+                queue.end();
+            }
+            queue.abandon();
+            queue.end();
+            assert!(matches!(queue.poll_receive(&waker).unwrap(), Step::Parked));
+        }
     }
 }

@@ -43,12 +43,11 @@ pub(super) fn open(plan: &Arc<Plan>, cx: &OpenCx) -> Result<Box<dyn Fetch>> {
     let interrupt = Interrupt::default();
     let hook = queue.cancelled_by(&cx.services.cancel);
     let (other, reading, shared, services) = (queue.clone(), plan.clone(), interrupt.clone(), cx.services.clone());
-    let thread = cx.services.own_thread("source", move || {
-        match read(&reading, &other, &shared, &services) {
-            Ok(()) => other.end(),
-            Err(error) => other.fail(error),
-        }
-        Ok(())
+    let told = queue.clone();
+    let work = move || read(&reading, &other, &shared, &services);
+    let thread = cx.services.own_thread("source", work, move |done| match done {
+        Ok(()) => told.end(),
+        Err(error) => told.fail(error.clone()),
     })?;
     let (plan, cx) = (plan.clone(), cx.clone());
     Ok(Box::new(DatabaseFetch { plan, queue, thread: Some(thread), interrupt, cx, _hook: hook }))

@@ -150,17 +150,13 @@ impl Source for Outlet {
         let (interrupt, counts) = (Interrupt::default(), Arc::new(Mutex::new(Counts::default())));
         let (shared, counted, ask, wanted) = (interrupt.clone(), counts.clone(), self.ask.clone(), self.plan.wanted());
         let memory = [cx.services.memory.reservation(), cx.services.memory.reservation()];
-        let thread = cx.services.own_thread("lookup", move || {
-            let done =
-                Asker::new(ask, wanted, memory).and_then(|mut asker| asker.run(&inbox, &outbox, &shared, &counted));
-            match done {
-                Ok(()) => outbox.end(),
-                Err(error) => {
-                    inbox.fail(error.clone());
-                    outbox.fail(error);
-                }
+        let (from, to) = (inbox.clone(), outbox.clone());
+        let work = move || Asker::new(ask, wanted, memory)?.run(&from, &to, &shared, &counted);
+        let thread = cx.services.own_thread("lookup", work, move |done| {
+            if let Err(error) = done {
+                inbox.fail(error.clone());
+                outbox.fail(error.clone());
             }
-            Ok(())
         })?;
         let hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Box::new(Taken {
@@ -269,7 +265,13 @@ impl Asker {
         // In a transaction, whose session others need as well, it is taken for each batch.
         let shared = self.ask.reference.database.as_ref().is_some_and(Database::is_shared);
         let mut held: Option<Lease> = None;
-        while let Some(batch) = inbox.receive()? {
+        loop {
+            let batch = match inbox.receive() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                // The input was aborted: the outputs do not end, and what failed stops them.
+                Err(_) => return Ok(()),
+            };
             let mut session = match held.take() {
                 Some(session) => session,
                 None => self.ask.reference.lease()?,
@@ -286,6 +288,8 @@ impl Asker {
             *counts.lock().unwrap_or_else(PoisonError::into_inner) = self.counts;
             outbox.send(looked)?;
         }
+        drop(held);
+        outbox.end();
         Ok(())
     }
 

@@ -50,8 +50,8 @@ impl Failure {
 
     /// The failure, its row numbered from 1 in the order of the source. Call it when all lanes have ended: then every
     /// earlier morsel has been counted.
-    pub fn take(&self) -> Option<Error> {
-        let (_, error) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    pub fn error(&self) -> Option<Error> {
+        let (_, error) = self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let Some(row) = error.row().cloned() else { return Some(error) };
         let Some((seq, in_batch)) = row.batch.filter(|_| row.number.is_none()) else { return Some(error) };
         let counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,7 +46,8 @@ pub(super) struct FlowShared {
 #[derive(Default)]
 struct FlowState {
     remaining: usize,
-    error: Option<Error>,
+    /// What the flow fails with, and the root of the pipeline that said so.
+    error: Option<(usize, Error)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,6 +58,18 @@ impl FlowShared {
     /// Whether all pipelines should end.
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Records what the pipeline of `root` fails with, or says more exactly what it said before. The first pipeline to fail
+    /// decides; but what it was interrupted by is no failure, unless the run was cancelled.
+    fn failed(&self, root: usize, error: Error) {
+        let mut state = lock(&self.state);
+        let decided = state.error.as_ref().is_some_and(|(first, earlier)| {
+            *first != root && (earlier.owner() != Owner::Cancelled || self.services.cancel.is_cancelled())
+        });
+        if !decided {
+            state.error = Some((root, error));
+        }
     }
 
     // On the pool, as it may be a sink that asks for the end, or a listener that it tells something: whoever ends a
@@ -156,6 +169,10 @@ impl PipelineRun {
                 }
             });
             while let Some(leaf) = self.leaves.get(ending.leaf) {
+                // Before the leaf is aborted: what is behind it may fail for that, and end before this pipeline does.
+                if let Some(error) = self.failure.error() {
+                    self.flow.failed(self.root, error);
+                }
                 match self.end_leaf(leaf, ending, &waker) {
                     Ok(Ended::Parked) => return,
                     Ok(Ended::Done) => {}
@@ -169,7 +186,7 @@ impl PipelineRun {
             }
             *slot = None;
         }
-        let mut error = self.failure.take();
+        let mut error = self.failure.error();
         if error.is_none() && !self.flow.stopping() {
             let path = &self.flow.plan.nodes[self.root].spec.path;
             error = lock(&self.fetch).fetch.finish().map_err(|e| e.at(path)).err();
@@ -178,11 +195,10 @@ impl PipelineRun {
         // What the halves hold, files on disk among it, goes before the run can be seen to have ended.
         lock(&self.fetch).fetch = Box::new(Closed);
         self.leaves.iter().for_each(Leaf::close);
-        {
-            let mut state = lock(&self.flow.state);
-            state.error = state.error.take().or(error);
-            state.remaining -= 1;
+        if let Some(error) = error {
+            self.flow.failed(self.root, error);
         }
+        lock(&self.flow.state).remaining -= 1;
         self.flow.ended.notify_all();
         if failed {
             self.flow.stop();
@@ -257,7 +273,7 @@ pub fn execute(
         while state.remaining > 0 {
             state = shared.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.error.take()
+        state.error.take().map(|(_, error)| error)
     };
     drop(hook);
     // Pipelines and the flow hold each other.
