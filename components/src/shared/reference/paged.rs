@@ -59,6 +59,14 @@ struct Part {
     buffer: Vec<u8>,
     /// Offset and length of what was written.
     written: Vec<(u64, usize)>,
+    rows: usize,
+}
+
+impl Part {
+    /// Bytes of what was written.
+    fn bytes(&self) -> usize {
+        self.written.iter().map(|(_, len)| len).sum()
+    }
 }
 
 /// A row in the first file: this head, its key, the row.
@@ -123,7 +131,9 @@ impl Spill {
             let (key, bytes) = (key.as_ref(), bytes.as_ref());
             let hash = hash(key);
             let head = Head { hash, order, row: row as u32, key: key.len(), len: bytes.len() };
-            let buffer = &mut self.parts[(hash >> (64 - PART_BITS)) as usize].buffer;
+            let part = &mut self.parts[(hash >> (64 - PART_BITS)) as usize];
+            part.rows += 1;
+            let buffer = &mut part.buffer;
             head.write(buffer);
             buffer.extend_from_slice(key);
             buffer.extend_from_slice(bytes);
@@ -156,18 +166,19 @@ impl Spill {
         let mut pages =
             Pages { out: self.manager.scratch()?, page: Vec::new(), first: 0, last: None, list: Vec::new(), rows: 0 };
         for part in &self.parts {
-            let mut bytes = Vec::with_capacity(part.written.iter().map(|(_, len)| len).sum());
+            // A part has to be held whole; there is nothing left to give back if it does not fit.
+            let needed = part.bytes() + part.rows * size_of::<PlacedHead>();
+            if !self.memory.try_grow(needed) {
+                self.memory.force(needed);
+            }
+            let mut bytes = Vec::with_capacity(part.bytes());
             for (offset, len) in &part.written {
                 let start = bytes.len();
                 bytes.resize(start + len, 0);
                 self.file.read(&mut bytes[start..], *offset)?;
             }
-            // A part has to be held whole; there is nothing left to give back if it does not fit.
-            let held = self.memory.try_grow(bytes.len());
-            pages.part(&bytes)?;
-            if held {
-                self.memory.shrink(bytes.len());
-            }
+            pages.part(&bytes, part.rows)?;
+            self.memory.shrink(needed);
         }
         pages.cut()?;
         let mut file = pages.out;
@@ -175,6 +186,9 @@ impl Spill {
         Ok(PagedTable { spec: self.spec, file, pages: pages.list, rows: pages.rows, memory: self.memory })
     }
 }
+
+/// A head, and where its key begins.
+type PlacedHead = (usize, Head);
 
 /// Writes pages.
 struct Pages {
@@ -188,8 +202,8 @@ struct Pages {
 
 impl Pages {
     /// Adds the rows of a part: of equal keys the first in order.
-    fn part(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut heads = Vec::new();
+    fn part(&mut self, bytes: &[u8], rows: usize) -> Result<()> {
+        let mut heads: Vec<PlacedHead> = Vec::with_capacity(rows);
         let mut at = 0;
         while at < bytes.len() {
             let head = Head::read(&bytes[at..]);
@@ -198,7 +212,7 @@ impl Pages {
             at = next;
         }
         heads.sort_unstable_by_key(|(_, head)| (head.hash, head.order, head.row));
-        let key = |(at, head): &(usize, Head)| &bytes[*at..at + head.key];
+        let key = |(at, head): &PlacedHead| &bytes[*at..at + head.key];
         let mut same_hash = 0;
         for i in 0..heads.len() {
             let (at, head) = &heads[i];
