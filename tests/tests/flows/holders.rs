@@ -142,6 +142,19 @@ fn a_side_that_waits_for_the_other_grows_on_disk() {
     }
 }
 
+/// Both have to gather the rows of a key, of which neither source may give more before the other one does.
+#[test]
+fn joins_of_the_same_sources_crosswise_do_not_wait_for_each_other() {
+    let mut bench = Bench::new(&text::parse(&join(0, [120, 120], |_, _| 7)));
+    bench.cross();
+    let held = Held::of(bench);
+    for (threads, chaos, memory) in [(1, false, None), (2, true, Some(20_000)), (4, false, Some(20_000))] {
+        let ran = held.run(threads, chaos, memory);
+        assert!(ran.outcome.is_ok(), "{:?}", ran.outcome);
+        assert_eq!(ran.outputs["Out"].1.len(), 120 * 120);
+    }
+}
+
 #[test]
 fn merges_can_be_cancelled() {
     for kind in ["Merge", "MergeJoin"] {
@@ -174,6 +187,22 @@ fn a_sort_is_the_same_with_any_memory() {
     for distinct in [false, true] {
         sort(distinct, false).is_the_same_with_any_memory("Sort");
     }
+}
+
+/// Rows so wide that a run has many blocks, half of them with keys of others.
+#[test]
+fn a_sort_without_duplicates_of_wide_rows_is_the_same_with_any_memory() {
+    let mut dice = Dice(11);
+    let mut text = "[component]\nkind = Microsoft.Sort\nEliminateDuplicates = true\n[input In]\n".to_owned();
+    text += "id i8, k i4, t wstr(1200)\n";
+    for id in 0..3000 {
+        writeln!(text, "{id},{},row {id}{}", dice.next(2000), ".".repeat(1000)).unwrap();
+    }
+    text += "[use In.k]\nNewSortKeyPosition = 1\n[output Out]\nsync = none\n";
+    for (name, data_type) in [("id", "i8"), ("k", "i4"), ("t", "wstr(1200)")] {
+        writeln!(text, "[column Out.{name} {data_type}]\nSortColumnId = #{{In.{name}}}").unwrap();
+    }
+    Held::new(&text).is_the_same_with_any_memory("Sort");
 }
 
 #[test]

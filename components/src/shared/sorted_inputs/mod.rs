@@ -2,9 +2,10 @@
 //!
 //! Lanes make the keys of a batch and check that its rows are in order; batches then wait in a short queue a side.
 //! The output reads both queues and parks on the one that is empty. A full queue parks its input, with one exception: rows
-//! of both inputs may come from the same upstream (a Multicast, or a Multicast and a Sort), which hands them out in step.
-//! If such an input were parked while the output waits for the other one, none of the three would ever go on; so the
-//! queue grows until the other side has rows, on disk once the memory budget has no room for it.
+//! of both inputs may come from the same upstream (a Multicast, or a Multicast and a Sort), which hands them out in step,
+//! or from two that another such component joins as well. If such an input were parked while the output waits for the
+//! other one, none of them would ever go on; so the queue grows until the other side has rows, on disk once the memory
+//! budget has no room for it.
 
 mod overflow;
 mod sides;
@@ -92,7 +93,7 @@ impl Pair {
             order,
             keys: inputs.map(|input| input.keys),
             names: order.map(|input| format!("{}.Inputs[{}]", spec.name, spec.inputs[input].name)),
-            shared: share_an_ancestor(spec, cx.flow),
+            shared: hold_each_other_up(spec, cx.flow),
         }
     }
 
@@ -146,18 +147,84 @@ fn comparable(a: &ColumnRef, b: &ColumnRef) -> bool {
     }
 }
 
-/// Whether rows of some component reach both inputs.
-fn share_an_ancestor(spec: &ComponentSpec, flow: &FlowSpec) -> bool {
+/// Kinds that wait for rows of one input while another one is full.
+const WAITING: [&str; 2] = ["Microsoft.Merge", "Microsoft.MergeJoin"];
+
+/// Whether an input may be held up by the other one being full: rows of some component reach both, or what feeds them meets
+/// elsewhere, at a component that waits for one of its inputs as this one does.
+fn hold_each_other_up(spec: &ComponentSpec, flow: &FlowSpec) -> bool {
     let Some(this) = flow.components.iter().position(|c| c.path == spec.path) else { return false };
-    let ancestors = |input: usize| {
-        let mut found: HashSet<usize> = HashSet::new();
-        let mut open: Vec<usize> = flow.paths.iter().filter(|p| p.to == (this, input)).map(|p| p.from.0).collect();
-        while let Some(component) = open.pop() {
-            if found.insert(component) {
-                open.extend(flow.paths.iter().filter(|p| p.to.0 == component).map(|p| p.from.0));
-            }
+    // From an input that has no rows to what may be the reason. Who has no rows waits for all that feed it; who feeds
+    // somebody waits for all that it feeds, one of which may be full; who is full waits for what it feeds in turn, or for
+    // rows of another input.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+    enum Waits {
+        ForRows,
+        ForRoom,
+    }
+    let mut seen: HashSet<(usize, Waits)> = HashSet::new();
+    let feeds = |component: usize| flow.paths.iter().filter(move |p| p.to.0 == component).map(|p| p.from.0);
+    let mut open: Vec<(usize, Waits)> =
+        flow.paths.iter().filter(|p| p.to == (this, 1)).map(|p| (p.from.0, Waits::ForRows)).collect();
+    while let Some((component, waits)) = open.pop() {
+        if component == this || !seen.insert((component, waits)) {
+            continue;
         }
-        found
-    };
-    !ancestors(0).is_disjoint(&ancestors(1))
+        if waits == Waits::ForRows || WAITING.contains(&flow.components[component].kind.as_str()) {
+            open.extend(feeds(component).map(|feeding| (feeding, Waits::ForRows)));
+        }
+        for path in flow.paths.iter().filter(|p| p.from.0 == component) {
+            if path.to == (this, 0) {
+                return true;
+            }
+            open.push((path.to.0, Waits::ForRoom));
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dtsx_engine::flow::PathSpec;
+
+    /// Components and paths, `from to.input`; whether the inputs of J hold each other up.
+    fn judged(components: &[(&str, &str)], paths: &str) -> bool {
+        let component = |(name, kind): &(&str, &str)| ComponentSpec {
+            path: (*name).to_owned(),
+            kind: (*kind).to_owned(),
+            ..ComponentSpec::default()
+        };
+        let place = |name: &str| components.iter().position(|(n, _)| *n == name).unwrap();
+        let path = |text: &str| {
+            let (from, to) = text.split_once(' ').unwrap();
+            let (to, input) = to.split_once('.').unwrap();
+            PathSpec { name: text.to_owned(), from: (place(from), 0), to: (place(to), input.parse().unwrap()) }
+        };
+        let flow = FlowSpec {
+            components: components.iter().map(component).collect(),
+            paths: paths.split(", ").map(path).collect(),
+            ..FlowSpec::default()
+        };
+        hold_each_other_up(&flow.components[place("J")], &flow)
+    }
+
+    #[test]
+    fn inputs_hold_each_other_up_where_what_feeds_them_waits_in_a_circle() {
+        let (join, union) = ("Microsoft.MergeJoin", "Microsoft.UnionAll");
+        let two = [("A", "source"), ("B", "source"), ("J", join), ("K", join), ("U", union), ("S", "Microsoft.Sort")];
+        for (paths, held_up) in [
+            ("A J.0, B J.1", false),
+            ("A J.0, A J.1", true),
+            ("A J.0, A S.0, S J.1", true),
+            ("A S.0, S J.0, A J.1", true),
+            ("A J.0, B J.1, B K.0, A K.1", true),
+            ("A J.0, B J.1, A K.0, B K.1", true),
+            ("A J.0, B J.1, A K.0, B S.0, S K.1", true),
+            ("A J.0, B J.1, A U.0, B U.1", false),
+            ("A J.0, B J.1, J K.0, B K.1", false),
+        ] {
+            assert_eq!(judged(&two, paths), held_up, "{paths}");
+        }
+    }
 }

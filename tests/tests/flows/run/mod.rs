@@ -217,20 +217,7 @@ impl Bench {
     /// by its first column as well.
     pub fn share(&mut self, sort: bool) {
         let columns = self.flow.components[0].outputs[0].columns.clone();
-        let port = |name: &str, from: &str| OutputSpec {
-            name: name.into(),
-            id: format!("{from}.{name}"),
-            ..OutputSpec::default()
-        };
-        let passed = |name: &str| OutputSpec { synchronous_input: Some(0), ..port(name, "Multicast") };
-        self.flow.components[1] = ComponentSpec {
-            name: "Multicast".into(),
-            path: r"\Package\Flow\Multicast".into(),
-            kind: "Microsoft.Multicast".into(),
-            inputs: vec![InputSpec { name: "In".into(), ..InputSpec::default() }],
-            outputs: vec![passed("A"), passed("B")],
-            ..ComponentSpec::default()
-        };
+        self.flow.components[1] = multicast("Multicast");
         let path = |name: &str, from, to| PathSpec { name: name.into(), from, to };
         self.flow.paths = vec![path("in", (0, 0), (1, 0)), path("a", (1, 0), (2, 0))];
         let mut taken = columns.clone();
@@ -261,6 +248,28 @@ impl Bench {
         for (column, taken) in self.flow.components[2].inputs[1].columns.iter_mut().zip(&taken) {
             column.lineage = taken.lineage;
         }
+    }
+
+    /// Joins the rows of both inputs once more, by a component like the tested one, whose first input has the rows of the
+    /// second and the other way round. Both inputs come through Multicasts.
+    pub fn cross(&mut self) {
+        let mut other = ComponentSpec {
+            name: "Crosswise".into(),
+            path: r"\Package\Flow\Crosswise".into(),
+            ..self.flow.components[2].clone()
+        };
+        other.inputs.swap(0, 1);
+        let mut names = (*self.flow.lineage_names).clone();
+        for column in other.outputs.iter_mut().flat_map(|o| &mut o.columns) {
+            column.lineage = LineageId(names.len() as u32 + 1);
+            names.insert(format!("Crosswise.{}", column.name), column.lineage);
+        }
+        self.flow.lineage_names = Arc::new(names);
+        self.flow.components.extend([multicast("Multicast 1"), multicast("Multicast 2"), other]);
+        let path = |name: &str, from, to| PathSpec { name: name.into(), from, to };
+        self.flow.paths = vec![path("in 1", (0, 0), (3, 0)), path("in 2", (1, 0), (4, 0))];
+        self.flow.paths.extend([path("a1", (3, 0), (2, 0)), path("a2", (4, 0), (2, 1))]);
+        self.flow.paths.extend([path("b2", (4, 1), (5, 0)), path("b1", (3, 1), (5, 1))]);
     }
 
     /// Binds the flow; every output of the component that `tapped` names counts as attached.
@@ -360,6 +369,23 @@ impl Bench {
     /// The number of a column that is spelled `In.name`.
     pub fn lineage(&self, name: &str) -> Option<u32> {
         self.flow.lineage_names.get(name).map(|l| l.0)
+    }
+}
+
+fn port(name: &str, from: &str) -> OutputSpec {
+    OutputSpec { name: name.into(), id: format!("{from}.{name}"), ..OutputSpec::default() }
+}
+
+/// A Multicast with two outputs.
+fn multicast(name: &str) -> ComponentSpec {
+    let passed = |output: &str| OutputSpec { synchronous_input: Some(0), ..port(output, name) };
+    ComponentSpec {
+        name: name.into(),
+        path: format!(r"\Package\Flow\{name}"),
+        kind: "Microsoft.Multicast".into(),
+        inputs: vec![InputSpec { name: "In".into(), ..InputSpec::default() }],
+        outputs: vec![passed("A"), passed("B")],
+        ..ComponentSpec::default()
     }
 }
 
