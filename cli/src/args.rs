@@ -269,14 +269,17 @@ pub struct SaveArgs {
 /// `dtsx eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// The expression, such as `UPPER([Name]) + @[User::Suffix]`
+    /// The expression, such as `UPPER([Name]) + @[User::Suffix]`; or an assignment, `@[User::I] = @[User::I] + 1`, of which
+    /// is said what the variable gets
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub expression: String,
-    /// A variable: User::X=abc is a String, User::X:Int32=5 has the type said; types are those of packages (Int32, Double,
-    /// Boolean, DateTime …)
+    /// A variable: User::X=abc is a String, User::X:Int32=5 has the type said; X is short for User::X; types are those of
+    /// packages (Int32, Double, Boolean, DateTime …)
     #[arg(long, value_name = "NAME[:TYPE]=VALUE", value_parser = variable)]
     pub var: Vec<NamedValue>,
-    /// A column: Name:DT_WSTR(20)=Ann, Price:DT_NUMERIC(10,2)=19.90; without =VALUE it is NULL
+    /// A column: Name:DT_WSTR(20)=Ann, Price:numeric(10,2)=19.90; named as an expression names it, also
+    /// '[Source].[Price]', '#12' and '#{Package\Task\Source.Outputs[Out].Columns[Price]}'; without =VALUE it is NULL, with
+    /// the = alone an empty text; DT_BYTES and DT_IMAGE in hexadecimal digits
     #[arg(long, value_name = "NAME:TYPE[=VALUE]", value_parser = column)]
     pub column: Vec<NamedValue>,
     /// Locale of texts, by its Windows LCID
@@ -362,23 +365,43 @@ fn variable(text: &str) -> Result<NamedValue, String> {
     };
     let name = name.strip_prefix('@').unwrap_or(name);
     let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    if name.is_empty() || name.ends_with("::") {
+        return Err("expected a name before the type or value: NAME=VALUE or NAME:TYPE=VALUE".to_owned());
+    }
     Ok(NamedValue { name: name.to_owned(), data_type: data_type.to_owned(), value: Some(value) })
 }
 
-/// `Name:DT_WSTR(20)=Ann`, `[My Name]:DT_I4`. The type begins with the first `:DT_`.
+/// `Name:DT_WSTR(20)=Ann`, `[My Name]:i4`, `#{Package\…}:DT_I4`. The type begins after the first colon outside brackets.
 fn column(text: &str) -> Result<NamedValue, String> {
     let expected = "expected NAME:TYPE=VALUE, as in Name:DT_WSTR(20)=Ann; without =VALUE it is NULL";
-    let at = text.to_ascii_uppercase().find(":DT_").ok_or(expected)?;
+    let at = name_end(text).filter(|at| text[*at..].starts_with(':')).ok_or(expected)?;
     let (name, rest) = (&text[..at], &text[at + 1..]);
     let (data_type, value) = match rest.split_once('=') {
         Some((data_type, value)) => (data_type, Some(value.to_owned())),
         None => (rest, None),
     };
-    let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
     if name.is_empty() {
         return Err(expected.to_owned());
     }
     Ok(NamedValue { name: name.to_owned(), data_type: data_type.to_owned(), value })
+}
+
+/// Where the name of a column ends: a path, as an expression reads it, or what stands before the first `:` or `=` outside
+/// brackets.
+fn name_end(text: &str) -> Option<usize> {
+    if text.starts_with("#{") {
+        return text.find("]}").map(|at| at + 2).or_else(|| text.find('}').map(|at| at + 1));
+    }
+    let mut depth = 0usize;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            ':' | '=' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        None
+    })
 }
 
 /// `TASK PATH;Paths[component.output]=FILE`.
@@ -471,16 +494,22 @@ mod tests {
         }
         for (text, expected) in [
             ("Name:DT_WSTR(20)=Ann", named("Name", "DT_WSTR(20)", Some("Ann"))),
-            ("[My: Name]:dt_numeric(10,2)=-1.5", named("My: Name", "dt_numeric(10,2)", Some("-1.5"))),
+            ("[My: Name]:dt_numeric(10,2)=-1.5", named("[My: Name]", "dt_numeric(10,2)", Some("-1.5"))),
             ("Name:DT_I4", named("Name", "DT_I4", None)),
             ("Name:DT_WSTR(5)=", named("Name", "DT_WSTR(5)", Some(""))),
+            ("c:i4=5", named("c", "i4", Some("5"))),
+            ("[Src].[c:1=2]:DT_I4=a:b=c", named("[Src].[c:1=2]", "DT_I4", Some("a:b=c"))),
+            (
+                r"#{P\T:1\S.Outputs[O].Columns[C]}:DT_I4=1",
+                named(r"#{P\T:1\S.Outputs[O].Columns[C]}", "DT_I4", Some("1")),
+            ),
         ] {
             assert_eq!(column(text), expected, "{text}");
         }
-        for text in ["", "User::X", "=5"] {
+        for text in ["", "User::X", "=5", ":Int32=5", "User::=5", "@[]=5"] {
             assert!(variable(text).is_err(), "{text}");
         }
-        for text in ["", "Name=5", "Name:WSTR=5", ":DT_I4=5"] {
+        for text in ["", "Name=5", "Name=a:DT_I4", ":DT_I4=5", "#{P=5", "[Name"] {
             assert!(column(text).is_err(), "{text}");
         }
     }

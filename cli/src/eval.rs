@@ -2,25 +2,37 @@
 
 use crate::args::{EvalArgs, ReportFormat};
 use crate::json::{Object, array, quoted};
-use crate::output::{CommandResult, Failure, Look, Out, expression_error, note};
-use dtsx::ExitCode;
-use dtsx::expressions::{DataType, Evaluated, ExprError, Names, Value, evaluate};
+use crate::output::{CommandResult, Failure, Look, Out, expression_error, note, shown as finding_shown};
+use dtsx::expressions::{
+    Assigned, DataType, Evaluated, ExprError, Names, Value, assign, evaluate, is_assignment, quoted as literal,
+};
+use dtsx::{ExitCode, Finding};
 use std::io::{self, Write};
 
-/// Evaluates the expression. The exit code is 0; 1 if the expression is wrong or cannot be computed.
+/// What came out: of an assignment the variable and its type as well.
+struct Came {
+    variable: Option<(String, &'static str)>,
+    it: Evaluated,
+}
+
+/// Evaluates the expression or assignment. The exit code is 0; 1 if the expression is wrong or cannot be computed.
 ///
 /// # Errors
 /// Variables and columns that are no values of their types; standard output.
 pub fn run(args: &EvalArgs, out: &mut Out) -> CommandResult {
     let names = names(args).map_err(|e| Failure::Usage(e.to_string()))?;
-    match (evaluate(&args.expression, &names), args.format) {
-        (Ok(it), ReportFormat::Text) => {
-            it.warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
+    match (came_to(&args.expression, &names), args.format) {
+        (Ok(Came { variable, it }), ReportFormat::Text) => {
+            let look = Look::of(&io::stderr());
+            it.warnings.iter().for_each(|warning| note(finding_shown(warning, "expression", "", look).trim_end()));
+            if let Some((name, data_type)) = variable {
+                writeln!(out, "sets   {name} ({data_type})")?;
+            }
             writeln!(out, "type   {}\nvalue  {}", it.data_type, shown(&it))?;
             Ok(ExitCode::Success)
         }
-        (Ok(it), ReportFormat::Json) => {
-            writeln!(out, "{}", json(&it))?;
+        (Ok(came), ReportFormat::Json) => {
+            writeln!(out, "{}", json(&came))?;
             Ok(ExitCode::Success)
         }
         (Err(error), ReportFormat::Text) => {
@@ -34,9 +46,17 @@ pub fn run(args: &EvalArgs, out: &mut Out) -> CommandResult {
     }
 }
 
+fn came_to(text: &str, names: &Names) -> Result<Came, ExprError> {
+    if is_assignment(text) {
+        let Assigned { variable, variable_type, result } = assign(text, names)?;
+        return Ok(Came { variable: Some((variable, variable_type)), it: result });
+    }
+    Ok(Came { variable: None, it: evaluate(text, names)? })
+}
+
 fn names(args: &EvalArgs) -> dtsx::Result<Names> {
     let mut names = Names::new();
-    names.set_locale(args.locale);
+    names.set_locale(args.locale)?;
     for it in &args.var {
         names.add_variable(&it.name, &it.data_type, it.value.as_deref().unwrap_or_default())?;
     }
@@ -50,13 +70,17 @@ fn names(args: &EvalArgs) -> dtsx::Result<Names> {
 fn shown(it: &Evaluated) -> String {
     match &it.value {
         Value::Null => "NULL".to_owned(),
-        Value::Text(text) => format!("\"{}\"", text.escape_debug().to_string().replace("\\'", "'")),
+        Value::Text(text) => literal(text).to_string(),
         _ => it.text.clone(),
     }
 }
 
-fn json(it: &Evaluated) -> String {
-    let mut object = Object::new().text("type", it.data_type.name());
+fn json(Came { variable, it }: &Came) -> String {
+    let mut object = Object::new();
+    if let Some((name, data_type)) = variable {
+        object = object.text("variable", name).text("variable_type", data_type);
+    }
+    object = object.text("type", it.data_type.name());
     for (key, number) in parameters(&it.data_type) {
         object = object.raw(key, number);
     }
@@ -65,7 +89,13 @@ fn json(it: &Evaluated) -> String {
         Value::Bool(value) => object.raw("value", value),
         _ => object.text("value", &it.text),
     };
-    object.raw("warnings", array(it.warnings.iter().map(|warning| quoted(warning)))).end()
+    object.raw("warnings", array(it.warnings.iter().map(warning_json))).end()
+}
+
+fn warning_json(warning: &Finding) -> String {
+    let object = Object::new().optional("code", warning.code.map(|code| code.to_string()));
+    let symbol = warning.code.map_or("", |code| code.name());
+    object.text_if("symbol", symbol).text("message", &warning.message).end()
 }
 
 /// What a type says besides its name.

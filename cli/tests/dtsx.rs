@@ -151,6 +151,22 @@ fn expressions_have_a_type_and_a_value() {
         (&["-3 + @[User::A]", "--var", "User::A:Int32=-1"], "type   DT_I4\nvalue  -4\n"),
         (&["@A + \"\\n\"", "--var", "User::A=b=c"], "type   DT_WSTR(4)\nvalue  \"b=c\\n\"\n"),
         (&["Price * 2", "--column", "Price:DT_NUMERIC(10,2)=19.90"], "type   DT_NUMERIC(21,2)\nvalue  39.80\n"),
+        (&["@[User::x]", "--var", "x=a\u{a0}\u{7}"], "type   DT_WSTR(3)\nvalue  \"a\\x00A0\\a\"\n"),
+        (&["@I = @I + 1", "--var", "I:Int32=5"], "sets   User::I (Int32)\ntype   DT_I4\nvalue  6\n"),
+        (
+            &["@I = 1L", "--var", "I:Int32=5", "--format", "json"],
+            "{\"variable\":\"User::I\",\"variable_type\":\"Int32\",\"type\":\"DT_I8\",\"value\":\"1\",\"warnings\":[]}\n",
+        ),
+        (
+            &[
+                "[Src].[c] + #{P\\T\\S.Outputs[O].Columns[C]}",
+                "--column",
+                "[Src].[c]:i4=5",
+                "--column",
+                "#{P\\T\\S.Outputs[O].Columns[C]}:DT_I4=1",
+            ],
+            "type   DT_I4\nvalue  6\n",
+        ),
         (&["[My Name]", "--column", "[My Name]:DT_STR(20,1252)"], "type   DT_WSTR(20)\nvalue  NULL\n"),
         (&["YEAR((DT_DATE)\"31.12.2024\")", "--locale", "1031"], "type   DT_I4\nvalue  2024\n"),
         (
@@ -175,8 +191,27 @@ fn a_wrong_expression_is_1_and_shown_with_its_place() {
     for part in ["\"code\":\"0xC004707B\"", "\"line\":1,\"column\":1,\"text\":\"1 / @N\""] {
         assert!(ran.stdout.contains(part), "no {part:?} in\n{}", ran.stdout);
     }
+    let ran = dtsx(&["eval", "(DT_WSTR,2)\"abc\""]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "type   DT_WSTR(2)\nvalue  \"ab\"\n"));
+    assert!(ran.stderr.contains("DTS_W_STATICTRUNCATIONINEXPRESSION"), "{}", ran.stderr);
+    let ran = dtsx(&["eval", "(DT_WSTR,2)\"abc\"", "--format", "json"]);
+    assert!(ran.stdout.contains("\"symbol\":\"DTS_W_STATICTRUNCATIONINEXPRESSION\",\"message\":\""), "{}", ran.stdout);
+    for (option, value, said) in [
+        ("--var", ":Int32=5", "expected a name"),
+        ("--locale", "9999", "no locale is known by the LCID 9999"),
+        ("--column", "c:foo=x", "\"foo\" is no type; there are DT_I2, "),
+        ("--column", "c:DT_WSTR=x", "DT_WSTR(length)"),
+        ("--column", "c:DT_NUMERIC(10,2)=19.909", "\"19.909\" does not fit in DT_NUMERIC(10,2)"),
+        ("--column", "c:DT_I4=NULL", "for NULL leave out the = and the value"),
+    ] {
+        let ran = dtsx(&["eval", "1", option, value]);
+        assert_eq!(ran.code, 6, "{value}");
+        assert!(ran.stderr.contains(said), "{value}\n{}", ran.stderr);
+    }
     for arguments in [
         &["eval"][..],
+        &["eval", "x", "--var", "x=1", "--var", "User::x=1"],
+        &["eval", "x", "--column", "x:i4", "--column", "X:i4"],
         &["eval", "x", "--var", "x"],
         &["eval", "x", "--var", "x:Int32=y"],
         &["eval", "x", "--column", "x=1"],

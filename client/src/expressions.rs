@@ -1,15 +1,18 @@
 //! Expressions on their own: what one is, of which type, and which functions there are.
 
 use crate::error::{Error, Result};
+use crate::report::Finding;
 use dtsx_engine::diag::{self, Owner, codes};
 use dtsx_engine::expr::{self, Environment, EvalContext, NoNames, Reference};
 use dtsx_engine::types::convert::{CastOptions, cast_value};
 use dtsx_engine::types::format::format_value;
+use dtsx_engine::types::locale::Locale;
 use dtsx_engine::types::scalar::array_of;
+use dtsx_engine::types::{MAX_STR_BYTES, MAX_WSTR_UNITS};
 use dtsx_engine::variables::VariableType;
 
 pub use dtsx_engine::expr::{
-    Example, ExprError, FunctionDef, Gives, NullRule, Signature, Takes, functions, similar_functions,
+    Example, ExprError, FunctionDef, Gives, NullRule, Signature, Takes, functions, quoted, similar_functions,
 };
 pub use dtsx_engine::types::{DataType, Value};
 
@@ -28,8 +31,17 @@ pub use dtsx_engine::types::{DataType, Value};
 #[derive(Clone, Debug)]
 pub struct Names {
     columns: Vec<(String, DataType, Value)>,
-    variables: Vec<(String, DataType, Value)>,
+    variables: Vec<Variable>,
     lcid: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Variable {
+    /// Qualified: `User::X`.
+    name: String,
+    declared: VariableType,
+    data_type: DataType,
+    value: Value,
 }
 
 impl Default for Names {
@@ -46,67 +58,181 @@ impl Names {
     }
 
     /// Takes another locale, by its Windows LCID, for what follows and for the evaluation.
-    pub fn set_locale(&mut self, lcid: u32) {
-        self.lcid = lcid;
-    }
-
-    /// Adds a variable, `User::X`, or a parameter, `$Package::X`. The type is one of packages: `Int32`, `String`,
-    /// `DateTime` …; the value is written as in a package.
     ///
     /// # Errors
-    /// A type that no variable has, or a value that is none of the type.
+    /// There is no such locale.
+    pub fn set_locale(&mut self, lcid: u32) -> Result<()> {
+        if !Locale::is_known(lcid) {
+            return Err(Error::Setting(format!(
+                "no locale is known by the LCID {lcid}; 1033 is English (United States)"
+            )));
+        }
+        self.lcid = lcid;
+        Ok(())
+    }
+
+    /// Adds a variable, `User::X`, or a parameter, `$Package::X`; `X` is short for `User::X`. The type is one of packages:
+    /// `Int32`, `String`, `DateTime` …; the value is written as in a package.
+    ///
+    /// # Errors
+    /// A type that no variable has, a value that is none of the type, or a name that is empty or given before.
     pub fn add_variable(&mut self, name: &str, type_name: &str, value: &str) -> Result<()> {
         let wrong = |what: String| Err(Error::Setting(format!("variable {name}: {what}")));
-        let Some(variable_type) = VariableType::from_name(type_name) else {
-            return wrong(format!("variables have no type {type_name}"));
+        let Some(declared) = VariableType::from_name(type_name) else {
+            return wrong(format!("variables have no type \"{type_name}\"; they have {}", variable_types()));
         };
-        match variable_type.parse(value) {
+        let qualified = if name.contains("::") { name.to_owned() } else { format!("User::{name}") };
+        if qualified.ends_with("::") {
+            return Err(Error::Setting(format!("a variable has no name: \"{name}\"")));
+        }
+        if self.variables.iter().any(|known| known.name == qualified) {
+            return wrong("it is given twice".to_owned());
+        }
+        match declared.parse(value) {
             Ok(value) => {
-                self.variables.push((name.to_owned(), variable_type.data_type(&value), value));
+                let data_type = declared.data_type(&value);
+                self.variables.push(Variable { name: qualified, declared, data_type, value });
                 Ok(())
             }
             Err(e) => wrong(e.message().to_owned()),
         }
     }
 
-    /// Adds a column. The type is written `DT_I4`, `DT_NUMERIC(10,2)`, `DT_STR(20,1252)`; the value as a cast from text
-    /// reads it; None is NULL.
+    /// Adds a column, named as an expression names it: `Price`, `[Unit Price]`, `[Source].[Price]`, `#12`, `#{Package\…}`.
+    /// The type is written `DT_I4`, `DT_NUMERIC(10,2)`, `DT_STR(20,1252)`, or in the spelling of packages, `i4`,
+    /// `numeric(10,2)`; the value as a cast from text reads it, that of a DT_BYTES or DT_IMAGE in hexadecimal digits;
+    /// None is NULL.
     ///
     /// # Errors
-    /// A type that there is not, or a value that is none of the type or does not fit it.
+    /// A type that there is not, a value that is none of the type or does not fit it, or a name that is given before.
     pub fn add_column(&mut self, name: &str, type_name: &str, value: Option<&str>) -> Result<()> {
         let wrong = |what: String| Error::Setting(format!("column {name}: {what}"));
-        let data_type = data_type(type_name).map_err(|e| wrong(format!("{type_name} is no type: {}", e.message)))?;
+        let data_type = data_type(type_name).map_err(wrong)?;
         let value = match value {
-            Some(text) => self.read(text, &data_type).map_err(wrong)?,
+            Some(text) => self.read(text, &data_type).map_err(|what| {
+                let null = text.trim().eq_ignore_ascii_case("null");
+                wrong(if null { format!("{what}; for NULL leave out the = and the value") } else { what })
+            })?,
             None => Value::Null,
         };
-        self.columns.push((name.to_owned(), data_type, value));
+        let known_as = plain_name(name);
+        if self.columns.iter().any(|(known, ..)| known.eq_ignore_ascii_case(&known_as)) {
+            return Err(wrong("it is given twice".to_owned()));
+        }
+        self.columns.push((known_as, data_type, value));
         Ok(())
     }
 
+    /// The value of a text, if it is one of the type, whole and without loss.
     fn read(&self, text: &str, data_type: &DataType) -> std::result::Result<Value, String> {
         let units = u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX);
-        let given = Value::text(text);
-        let value = cast_value(&given, &DataType::WStr { len: units }, data_type, &CastOptions::expression(self.lcid))
-            .map_err(|code| format!("\"{text}\" is no {data_type} ({code} {})", code.name()))?;
-        if data_type.is_string() && value != given {
-            return Err(format!("\"{text}\" does not fit in {data_type}"));
-        }
-        Ok(value)
+        let (given, given_type) = (Value::text(text), DataType::WStr { len: units });
+        let options = CastOptions::expression(self.lcid);
+        let cast = |to: &DataType| cast_value(&given, &given_type, to, &options);
+        // Hexadecimal digits, as of DT_BYTES, whatever a cast makes of a text.
+        let read_as = if *data_type == DataType::Image { DataType::Bytes { len: units } } else { *data_type };
+        let value = cast(&read_as).map_err(|code| format!("\"{text}\" is no {data_type} ({code} {})", code.name()))?;
+        let again = |to: &DataType| cast_value(&value, &read_as, to, &options);
+        // What the widest type of the kind makes of the text, beside what it makes of the value: casts cut and round.
+        let whole = wider(data_type).iter().all(|wide| match (cast(wide), again(wide)) {
+            (Ok(all), Ok(kept)) => same_but_days(&all, &kept),
+            _ => true,
+        });
+        if whole { Ok(value) } else { Err(format!("\"{text}\" does not fit in {data_type}")) }
     }
 }
 
-/// A type as [`DataType`] prints it.
-fn data_type(text: &str) -> std::result::Result<DataType, ExprError> {
-    // The language has its own form: NULL(DT_STR,20,1252). Anything but names and numbers is no part of a type.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ',' | ' ');
-    let written = match text.trim().strip_suffix(')').and_then(|open| open.split_once('(')) {
-        Some((name, parameters)) => format!("{name},{parameters}"),
-        None => text.trim().to_owned(),
+/// Types that hold what a text of the kind may say beyond the type.
+fn wider(data_type: &DataType) -> Vec<DataType> {
+    use DataType::*;
+    match data_type {
+        t if t.is_integer() => (1..=18).map(|scale| Numeric { precision: 38, scale }).collect(),
+        Numeric { scale, .. } | Decimal { scale } => {
+            (scale + 1..=38).map(|scale| Numeric { precision: 38, scale }).collect()
+        }
+        Cy => (5..=18).map(|scale| Numeric { precision: 38, scale }).collect(),
+        Date | DbDate | DbTimeStamp | DbTimeStamp2 { .. } | FileTime => vec![DbTimeStamp2 { scale: 7 }],
+        DbTime | DbTime2 { .. } => vec![DbTime2 { scale: 7 }],
+        DbTimeStampOffset { .. } => vec![DbTimeStampOffset { scale: 7 }],
+        Str { .. } | WStr { .. } | Text { .. } => vec![NText],
+        Bytes { .. } => vec![Bytes { len: MAX_STR_BYTES }],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether two values are the same. A time without a date is of another day to DT_DATE than to DT_DBTIMESTAMP2: that is no
+/// loss.
+fn same_but_days(a: &Value, b: &Value) -> bool {
+    const TICKS_OF_DAY: i64 = 864_000_000_000;
+    match (a, b) {
+        (Value::Ticks(a), Value::Ticks(b)) => (a - b) % TICKS_OF_DAY == 0,
+        _ => a == b,
+    }
+}
+
+/// A column's name as [`Names::named`] looks for it: `[My Name]` without its brackets, `[Source].[Price]` as `Source.Price`,
+/// `#{path}` as `#path`.
+fn plain_name(name: &str) -> String {
+    let bare = |part: &str| -> String {
+        let part = part.trim();
+        part.strip_prefix('[').and_then(|p| p.strip_suffix(']')).unwrap_or(part).to_owned()
     };
-    let written = if written.chars().all(plain) { written } else { String::new() };
-    expr::compile(&format!("NULL({written})"), &NoNames).map(|program| program.data_type())
+    if let Some(path) = name.strip_prefix("#{").and_then(|p| p.strip_suffix('}')) {
+        return format!("#{path}");
+    }
+    // The point between component and column is the one outside brackets.
+    let mut depth = 0usize;
+    for (at, c) in name.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '.' if depth == 0 => return format!("{}.{}", bare(&name[..at]), bare(&name[at + 1..])),
+            _ => {}
+        }
+    }
+    bare(name)
+}
+
+/// A type as [`DataType`] prints it, or in the spelling of packages.
+fn data_type(text: &str) -> std::result::Result<DataType, String> {
+    let (name, parameters) = match text.trim().strip_suffix(')').and_then(|open| open.split_once('(')) {
+        Some((name, parameters)) => (name.trim(), format!(",{parameters}")),
+        None => (text.trim(), String::new()),
+    };
+    // Anything but numbers is no part of a type.
+    let plain = parameters.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' '));
+    let known = DataType::from_name(name, 0, 0, 0, 0).filter(|it| *it != DataType::Null && plain);
+    let Some(known) = known else {
+        let all = (2..=304).filter_map(|code| DataType::from_code(code, 0, 0, 0, 0)).map(|it| it.name());
+        return Err(format!("\"{text}\" is no type; there are {}", all.collect::<Vec<_>>().join(", ")));
+    };
+    // The language has its own form: NULL(DT_STR,20,1252).
+    let program = expr::compile(&format!("NULL({}{parameters})", known.name()), &NoNames).map_err(|e| {
+        let wanted = e.expected.first().and_then(|wanted| wanted.split_once(','));
+        match wanted {
+            Some((name, wanted)) if parameters.is_empty() => {
+                format!("the type {name} needs its parameters: {name}({wanted})")
+            }
+            Some((name, wanted)) => format!("\"{text}\" is no type: {}, expected {name}({wanted})", e.message),
+            None => format!("\"{text}\" is no type: {}", e.message),
+        }
+    })?;
+    let data_type = program.data_type();
+    let most = if matches!(data_type, DataType::WStr { .. }) { MAX_WSTR_UNITS } else { MAX_STR_BYTES };
+    // A compiled DT_WSTR is no longer than a column; what is written may be.
+    let length = parameters.trim_start_matches(',').split(',').next().and_then(|n| n.trim().parse::<u32>().ok());
+    let has_length = data_type.is_string() || matches!(data_type, DataType::Bytes { .. });
+    match length {
+        Some(length) if has_length && length > most => Err(format!("a {} is no longer than {most}", known.name())),
+        _ => Ok(data_type),
+    }
+}
+
+/// The types that a variable of an expression may have.
+fn variable_types() -> String {
+    let all = (0..=21).filter_map(VariableType::from_vartype);
+    let usable = all.filter(|it| it.data_type(&Value::Null) != DataType::Null);
+    usable.map(VariableType::name).collect::<Vec<_>>().join(", ")
 }
 
 impl Environment for Names {
@@ -119,16 +245,7 @@ impl Environment for Names {
     }
 
     fn variable(&self, name: &str) -> std::result::Result<(DataType, Value), diag::Error> {
-        let qualified = name.contains("::");
-        let bare = |full: &str| full.rsplit_once("::").map_or(full, |(_, bare)| bare) == name;
-        let is_it = |full: &str| full == name || !qualified && bare(full);
-        let mut found = self.variables.iter().filter(|(full, ..)| is_it(full));
-        let code = match (found.next(), found.next()) {
-            (Some((_, data_type, value)), None) => return Ok((*data_type, value.clone())),
-            (None, _) => codes::DTS_E_EXPREVALVARIABLENOTFOUND,
-            _ => codes::DTS_E_EXPREVALAMBIGUOUSVARIABLENNAME,
-        };
-        Err(diag::Error::new(Owner::Package, code, code.message(&[&name])))
+        self.find(name).map(|it| (it.data_type, it.value.clone()))
     }
 
     fn lcid(&self) -> u32 {
@@ -145,7 +262,20 @@ impl Environment for Names {
 }
 
 impl Names {
-    /// The columns that a reference may mean. `Component.Column` and `#12` are names here like any other.
+    fn find(&self, name: &str) -> std::result::Result<&Variable, diag::Error> {
+        let qualified = name.contains("::");
+        let bare = |full: &str| full.rsplit_once("::").map_or(full, |(_, bare)| bare) == name;
+        let is_it = |full: &str| full == name || !qualified && bare(full);
+        let mut found = self.variables.iter().filter(|it| is_it(&it.name));
+        let code = match (found.next(), found.next()) {
+            (Some(it), None) => return Ok(it),
+            (None, _) => codes::DTS_E_EXPREVALVARIABLENOTFOUND,
+            _ => codes::DTS_E_EXPREVALAMBIGUOUSVARIABLENNAME,
+        };
+        Err(diag::Error::new(Owner::Package, code, code.message(&[&name])))
+    }
+
+    /// The columns that a reference may mean.
     fn named(&self, reference: &Reference<'_>) -> impl Iterator<Item = usize> {
         let wanted = match reference {
             Reference::Lineage(id) => format!("#{id}"),
@@ -170,7 +300,18 @@ pub struct Evaluated {
     /// The value as a cast to DT_WSTR makes it; empty for NULL.
     pub text: String,
     /// What is worth a warning.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
+}
+
+/// What an assignment, `@[User::X] = …`, came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assigned {
+    /// The variable, qualified.
+    pub variable: String,
+    /// Its type: `Int32`.
+    pub variable_type: &'static str,
+    /// The type of the right side, and the value as the variable holds it.
+    pub result: Evaluated,
 }
 
 /// Evaluates an expression over one row.
@@ -178,7 +319,58 @@ pub struct Evaluated {
 /// # Errors
 /// What is wrong with it, or cannot be computed: the SSIS code, the place, and what would be legal there.
 pub fn evaluate(text: &str, names: &Names) -> std::result::Result<Evaluated, ExprError> {
-    let program = expr::compile(text, names)?;
+    evaluated(&expr::compile(text, names)?, text, names)
+}
+
+/// Whether a text is meant as an assignment, as For Loop containers and Expression tasks have it.
+pub fn is_assignment(text: &str) -> bool {
+    match expr::parse_assignment(text) {
+        Ok(ast) => ast.target().is_some(),
+        Err(_) => {
+            let single_equal = codes::DTS_E_EXPREVALINVALIDTOKENSINGLEEQUAL;
+            text.trim_start().starts_with('@') && expr::parse(text).is_err_and(|e| e.code == single_equal)
+        }
+    }
+}
+
+/// Evaluates an assignment; nothing is assigned.
+///
+/// ```
+/// use dtsx::expressions::{Names, assign};
+///
+/// let mut names = Names::new();
+/// names.add_variable("User::I", "Int32", "5")?;
+/// let it = assign("@I = @I + 1", &names).map_err(|e| e.to_string()).unwrap();
+/// assert_eq!((it.variable.as_str(), it.result.text.as_str()), ("User::I", "6"));
+/// # Ok::<(), dtsx::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`evaluate`]; a variable that there is not, or that does not hold what the expression gives.
+pub fn assign(text: &str, names: &Names) -> std::result::Result<Assigned, ExprError> {
+    let (target, program) = expr::compile_assignment(text, names)?;
+    let wrong = |code: diag::Code, message: String| ExprError {
+        code,
+        message,
+        span: 0..text.len(),
+        expected: Vec::new(),
+        text: text.into(),
+    };
+    let variable = names.find(&target).map_err(|e| {
+        let code = e.code().unwrap_or(codes::DTS_E_EXPREVALVARIABLENOTFOUND);
+        wrong(code, e.message().to_owned())
+    })?;
+    let mut result = evaluated(&program, text, names)?;
+    result.value = variable.declared.coerce(result.value, &variable.name).map_err(|_| {
+        let code = codes::DTS_E_EXPREVALASSIGNMENTTYPEMISMATCH;
+        let is = format!("{} is {}, the expression {}.", variable.name, variable.declared.name(), result.data_type);
+        wrong(code, format!("{} {is}", code.message(&[&text])))
+    })?;
+    result.text = format_value(&result.value, &variable.declared.data_type(&result.value), names.lcid);
+    Ok(Assigned { variable: variable.name.clone(), variable_type: variable.declared.name(), result })
+}
+
+fn evaluated(program: &expr::Program, text: &str, names: &Names) -> std::result::Result<Evaluated, ExprError> {
     let mut columns = Vec::with_capacity(names.columns.len());
     for (_, data_type, value) in &names.columns {
         columns.push(array_of(value, data_type, 1).map_err(|e| defect(text, &e))?);
@@ -189,7 +381,7 @@ pub fn evaluate(text: &str, names: &Names) -> std::result::Result<Evaluated, Exp
         data_type,
         text: format_value(&value, &data_type, names.lcid),
         value,
-        warnings: program.warnings().iter().map(|warning| warning.message.clone()).collect(),
+        warnings: program.warnings().iter().map(|warning| Finding::new(warning.clone(), text)).collect(),
     })
 }
 
@@ -244,19 +436,102 @@ mod tests {
     #[test]
     fn what_is_no_value_of_its_type_is_refused() {
         let mut names = Names::new();
-        for (variable, ty, value) in [("User::N", "Int32", "seven"), ("User::N", "Integer", "7")] {
+        names.add_variable("Given", "Int32", "7").unwrap();
+        names.add_column("[A].[b]", "i4", None).unwrap();
+        assert!(names.add_column("a.B", "i4", None).is_err());
+        assert!(names.set_locale(9999).is_err() && names.set_locale(1031).is_ok() && names.set_locale(1033).is_ok());
+        for (variable, ty, value) in [
+            ("User::N", "Int32", "seven"),
+            ("User::N", "Integer", "7"),
+            ("User::Given", "Int32", "7"),
+            ("", "Int32", "7"),
+            ("User::", "Int32", "7"),
+        ] {
             assert!(names.add_variable(variable, ty, value).is_err(), "{ty} {value}");
         }
         for (ty, value) in [
             ("DT_I4", "x"),
             ("DT_I1", "500"),
             ("DT_WSTR(2)", "abc"),
+            ("DT_WSTR", "abc"),
+            ("DT_WSTR(5000)", "abc"),
+            ("DT_STR(9000,1252)", "abc"),
+            ("DT_STR(5,1252)", "Ω"),
+            ("DT_TEXT(1252)", "Ω"),
+            ("DT_NUMERIC(10,2)", "19.909"),
+            ("DT_NUMERIC(3,2)", "19.90"),
+            ("DT_DECIMAL(1)", "0.25"),
+            ("DT_CY", "1.00001"),
+            ("DT_I4", "1.5"),
+            ("DT_I4", "NULL"),
+            ("DT_DBDATE", "2024-02-29 10:00:00"),
+            ("DT_DBTIMESTAMP2(3)", "2024-02-29 10:00:00.1234"),
+            ("DT_BYTES(1)", "0102"),
+            ("DT_IMAGE", "0g"),
             ("DT_STR(2)", "ab"),
             ("DT_NUMERIC(39,2)", "1"),
             ("DT_FOO", "1"),
             ("I4) + LEN(\"\"", "1"),
         ] {
             assert!(names.add_column("c", ty, Some(value)).is_err(), "{ty} {value}");
+        }
+    }
+
+    #[test]
+    fn values_that_fit_are_taken() {
+        for (ty, value, text) in [
+            ("i4", "5", "5"),
+            ("wstr(5)", "x", "x"),
+            ("numeric(10,2)", "19.900", "19.90"),
+            ("DT_CY", "1.5", "1.5"),
+            ("DT_BYTES(4)", "0xA0b1", "A0B1"),
+            ("DT_TEXT(1252)", "é", "é"),
+            ("DT_DBDATE", "2024-02-29", "2024-02-29"),
+            ("DT_DBTIMESTAMP2(3)", "2024-02-29 10:00:00.123", "2024-02-29 10:00:00.123"),
+            ("DT_I8", "9223372036854775807", "9223372036854775807"),
+        ] {
+            let mut names = Names::new();
+            names.add_column("c", ty, Some(value)).unwrap();
+            assert_eq!(evaluate("c", &names).unwrap().text.trim_start_matches("0x"), text, "{ty} {value}");
+        }
+        let mut names = Names::new();
+        names.add_column("c", "image", Some("0102ff")).unwrap();
+        assert_eq!(evaluate("LEN(c)", &names).unwrap().text, "3");
+    }
+
+    #[test]
+    fn columns_are_named_as_in_packages() {
+        let path = r"#{Package\Data Flow Task\Src.Outputs[Out].Columns[Col]}";
+        let mut names = Names::new();
+        names.add_column(path, "i4", Some("1")).unwrap();
+        names.add_column("#12", "i4", Some("2")).unwrap();
+        names.add_column("[My Source].[c.d]", "i4", Some("3")).unwrap();
+        assert_eq!(shown(&format!("{path} + #12 + [my source].[C.D]"), &names), "DT_I4 6");
+    }
+
+    #[test]
+    fn assignments_say_what_the_variable_gets() {
+        let mut names = Names::new();
+        names.add_variable("I", "Int32", "5").unwrap();
+        names.add_variable("Ns::S", "String", "a").unwrap();
+        let came = |text: &str| match assign(text, &names) {
+            Ok(it) => format!("{} {} {} {}", it.variable, it.variable_type, it.result.data_type, it.result.text),
+            Err(e) => e.code.to_string(),
+        };
+        for (text, expected) in [
+            ("@I = @I + 1", "User::I Int32 DT_I4 6"),
+            ("@[User::I] = (DT_I8)7", "User::I Int32 DT_I8 7"),
+            ("@S = @S + \"b\"", "Ns::S String DT_WSTR(2) ab"),
+            ("@S = 1", "0xC001F186"),
+            ("@Nowhere = 1", "0xC00470A6"),
+            ("@I = 1 / 0", "0xC004707B"),
+        ] {
+            assert!(is_assignment(text), "{text}");
+            assert_eq!(came(text), expected, "{text}");
+        }
+        assert!(is_assignment("@I = "));
+        for text in ["@I == 1", "1 = 1", "\"@x = 1\"", "@I + "] {
+            assert!(!is_assignment(text), "{text}");
         }
     }
 }

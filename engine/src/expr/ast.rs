@@ -289,14 +289,18 @@ impl fmt::Display for Literal {
             }
             Literal::R4(v) => write!(f, "{v:e}F"),
             Literal::R8(v) => write!(f, "{v:e}L"),
-            Literal::Text(text) => write!(f, "{}", Quoted(text)),
+            Literal::Text(text) => write!(f, "{}", quoted(text)),
             Literal::Bool(true) => f.write_str("TRUE"),
             Literal::Bool(false) => f.write_str("FALSE"),
         }
     }
 }
 
-/// A string literal with its quotes and escapes.
+/// A text as the language writes it: in quotation marks, what cannot be seen escaped. Read again it is the same text.
+pub fn quoted(text: &str) -> impl fmt::Display + '_ {
+    Quoted(text)
+}
+
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -313,12 +317,24 @@ impl fmt::Display for Quoted<'_> {
                 '\u{0B}' => f.write_str("\\v")?,
                 '"' => f.write_str("\\\"")?,
                 '\\' => f.write_str("\\\\")?,
-                c if c != '\0' && (c as u32) < 0x20 => write!(f, "\\x{:04X}", c as u32)?,
+                // The language has no escape for it.
+                '\0' => f.write_str("\0")?,
+                c if is_invisible(c) => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        write!(f, "\\x{unit:04X}")?;
+                    }
+                }
                 c => write!(f, "{c}")?,
             }
         }
         f.write_str("\"")
     }
+}
+
+/// Whether a character leaves no mark of its own: controls, blanks but the space, joiners, what is not assigned.
+fn is_invisible(c: char) -> bool {
+    // Rust's escapes know; after a letter, a combining mark is seen.
+    c.is_control() || c != ' ' && c.is_whitespace() || !c.is_ascii() && format!("a{c}").escape_debug().count() > 2
 }
 
 /// A column or component name, bracketed where it must be.

@@ -25,7 +25,7 @@ mod typing;
 #[cfg(test)]
 mod tests;
 
-pub use ast::Ast;
+pub use ast::{Ast, quoted};
 pub use error::ExprError;
 pub use functions::{Example, FunctionDef, Gives, NullRule, Signature, Takes, functions, similar as similar_functions};
 pub use parser::{parse, parse_assignment};

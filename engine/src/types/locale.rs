@@ -42,6 +42,11 @@ impl Locale {
         LOCALES.iter().find(|locale| locale.lcid == lcid).unwrap_or_else(|| fallback(lcid))
     }
 
+    /// Whether the locale, or another one of its language, is in the table.
+    pub fn is_known(lcid: u32) -> bool {
+        LOCALES.iter().any(|locale| locale.lcid & 0x3FF == lcid & 0x3FF)
+    }
+
     /// The order of the parts of a date.
     pub fn order(&self) -> DateOrder {
         match self.short_date.as_bytes().first() {

@@ -2,7 +2,7 @@
 
 use super::{Names, cx};
 use crate::expr::ast::{Ast, BinaryOp, Expr, ExprKind, Literal, UnaryOp};
-use crate::expr::{compile, functions, parse, parse_assignment};
+use crate::expr::{compile, functions, parse, parse_assignment, quoted};
 use crate::types::scalar::{array_of, value_at};
 use crate::types::{DataType, Value};
 use arrow::array::{Array, ArrayRef};
@@ -416,4 +416,19 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn texts_are_written_so_that_they_read_the_same(text in "\\PC{0,20}|(?s).{0,20}|[\u{a0}\u{200b}\u{feff}\u{1f600}\u{301}\\\\\"\\x07-\\x0d]{0,20}") {
+        let written = quoted(&text).to_string();
+        let program = compile(&written, &crate::expr::NoNames).unwrap();
+        prop_assert_eq!(program.eval_row(&cx()).unwrap(), Value::text(&text), "{}", written);
+    }
+}
+
+#[test]
+fn texts_show_what_cannot_be_seen() {
+    let text = "a\u{a0}\u{7}\u{8}\u{c}\n\r\t\u{b}\"\\\u{1b}\u{200b}é'\u{e0001}";
+    assert_eq!(quoted(text).to_string(), r#""a\x00A0\a\b\f\n\r\t\v\"\\\x001B\x200Bé'\xDB40\xDC01""#);
 }
