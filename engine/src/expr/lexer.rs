@@ -53,6 +53,21 @@ pub(crate) fn lex(text: &str, assignment: bool) -> Result<Vec<Token>, ExprError>
     }
 }
 
+/// A number with an exponent and no suffix is a DT_R8, as if it had this one (unconfirmed: the reference's grammar demands a
+/// suffix).
+const SUFFIX_OF_EXPONENT: &str = "l";
+
+/// An integer without suffix. 2147483648 overflows behind a minus as well, so that -2147483648 cannot be written
+/// (unconfirmed).
+fn plain_integer(digits: &str) -> Result<Literal, &'static str> {
+    digits.parse().map(Literal::I4).map_err(|_| "DT_I4")
+}
+
+/// The precision of a number with a point: the digits that are written. That of .9 is 1 (unconfirmed).
+fn precision(whole: usize, scale: usize) -> usize {
+    whole + scale
+}
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
@@ -311,17 +326,18 @@ impl Lexer<'_> {
         let end = self.at;
         let suffix = self.take_while(continues_identifier).to_ascii_lowercase();
         let digits = &self.text[start..end];
-        let literal = match (fraction, exponent, suffix.as_str()) {
+        let suffix = if exponent && suffix.is_empty() { SUFFIX_OF_EXPONENT } else { suffix.as_str() };
+        let literal = match (fraction, exponent, suffix) {
             (_, _, "f") => digits.parse().ok().filter(|v: &f32| v.is_finite()).map(Literal::R4).ok_or("DT_R4"),
-            (Some(_), _, "l") | (_, true, "" | "l") => {
+            (Some(_), _, "l") | (_, true, "l") => {
                 digits.parse().ok().filter(|v: &f64| v.is_finite()).map(Literal::R8).ok_or("DT_R8")
             }
-            (None, false, "") => digits.parse().map(Literal::I4).map_err(|_| "DT_I4"),
+            (None, false, "") => plain_integer(digits),
             (None, false, "u") => digits.parse().map(Literal::UI4).map_err(|_| "DT_UI4"),
             (None, false, "l") => digits.parse().map(Literal::I8).map_err(|_| "DT_I8"),
             (None, false, "ul" | "lu") => digits.parse().map(Literal::UI8).map_err(|_| "DT_UI8"),
             (Some(scale), false, "") => {
-                let precision = whole + scale;
+                let precision = precision(whole, scale);
                 let unscaled = digits.replacen('.', "", 1).parse::<i128>().ok().filter(|_| precision <= 38);
                 unscaled.map(|v| Literal::Numeric(v, precision as u8, scale as u8)).ok_or("DT_NUMERIC")
             }

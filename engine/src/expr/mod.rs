@@ -54,7 +54,8 @@ pub trait Environment {
     fn column(&self, reference: &Reference<'_>) -> Option<(usize, DataType)>;
 
     /// Type and present value of a variable or parameter, named as in the expression without `@` and brackets. It is
-    /// read while the expression is compiled, and stays the same for the run.
+    /// read while the expression is compiled, and stays the same for the run (unconfirmed: SSIS reads it when a component
+    /// begins).
     ///
     /// # Errors
     /// No such variable, or an unqualified name that several have (DTS_E_EXPREVALAMBIGUOUSVARIABLENNAME).

@@ -2,6 +2,7 @@
 
 use super::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp};
 use super::error::ExprError;
+use super::eval::SHORT_CIRCUIT;
 use super::fold::{OnFault, fold};
 use super::functions::{self, Args, FunctionDef};
 use super::lexer::MAX_LITERAL_UNITS;
@@ -189,7 +190,7 @@ impl Typer<'_> {
 
     fn logic(&mut self, op: BinaryOp, a: &Expr, b: &Expr, e: &Expr) -> Result<Typed, ExprError> {
         let a = self.expr(a)?;
-        let certain = matches!(a.constant(), Some(v) if *v != Value::Bool(op == BinaryOp::Or));
+        let certain = !SHORT_CIRCUIT || matches!(a.constant(), Some(v) if *v != Value::Bool(op == BinaryOp::Or));
         let b = self.guarded(b, certain)?;
         self.logic_of(op, a, b, e)
     }

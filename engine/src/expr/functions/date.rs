@@ -4,7 +4,7 @@
 //! digits beyond the millisecond are dropped, a bare time is one of today.
 
 use super::signature::{Gives, Takes};
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
+use super::{Args, BASE, Call, FunctionDef, OVERFLOW, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Result, codes};
 use crate::expr::error::ExprError;
@@ -246,7 +246,7 @@ pub(super) const DATEDIFF: FunctionDef = FunctionDef {
             let difference = boundary(end.get(row), part) - boundary(start.get(row), part);
             values.push(i32::try_from(difference).unwrap_or_else(|_| {
                 if call.is_valid(row) {
-                    faults.push(fault(row, codes::DTS_E_EXPREVALFUNCTIONOVERFLOW));
+                    faults.push(fault(row, OVERFLOW));
                 }
                 0
             }));
@@ -305,7 +305,7 @@ pub(super) const DATEADD: FunctionDef = FunctionDef {
         for row in 0..call.rows {
             values.push(add(dates.get(row), number.get(row), part).unwrap_or_else(|| {
                 if call.is_valid(row) {
-                    faults.push(fault(row, codes::DTS_E_EXPREVALFUNCTIONOVERFLOW));
+                    faults.push(fault(row, OVERFLOW));
                 }
                 0
             }));

@@ -1,7 +1,7 @@
 //! Functions of numbers.
 
 use super::signature::{Gives, Takes};
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
+use super::{Args, BASE, Call, FunctionDef, OVERFLOW, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, mismatch, operand};
@@ -113,8 +113,6 @@ const DOUBLE: FunctionDef = FunctionDef {
     fallible: always,
     ..BASE
 };
-
-const OVERFLOW: Code = codes::DTS_E_EXPREVALFUNCTIONOVERFLOW;
 
 fn finite(value: f64) -> std::result::Result<f64, Code> {
     if value.is_finite() { Ok(value) } else { Err(OVERFLOW) }
@@ -243,6 +241,9 @@ pub(super) const ROUND: FunctionDef = FunctionDef {
     ..BASE
 };
 
+/// The code of a ROUND to less than no digits: that of a negative length (unconfirmed).
+const NEGATIVE_DIGITS: Code = codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH;
+
 fn round(call: &Call<'_>) -> Result<Computed> {
     let digits = Ints::new(&call.args[1])?;
     let number = &call.args[0];
@@ -277,7 +278,7 @@ fn round(call: &Call<'_>) -> Result<Computed> {
     };
     for row in 0..call.rows {
         if digits.get(row) < 0 && call.is_valid(row) {
-            faults.push(fault(row, codes::DTS_E_EXPREVALFNRIGHTINVALIDLENGTH));
+            faults.push(fault(row, NEGATIVE_DIGITS));
         }
     }
     faults.sort_by_key(|f| f.row);

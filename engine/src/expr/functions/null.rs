@@ -5,6 +5,7 @@ use super::{BASE, FunctionDef, NullRule, example, types};
 use crate::batch::Faults;
 use crate::expr::kernels::datum::Datum;
 use crate::expr::kernels::merge::{Branch, labelled, merge};
+use crate::expr::typed::Typed;
 use crate::types::DataType;
 use crate::types::convert::can_cast;
 use arrow::array::{Array, BooleanArray, new_null_array};
@@ -68,8 +69,7 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
         }
         Ok(result)
     },
-    // Converting the replacement may fail, in every row, needed or not.
-    fallible: |args| args[1].constant().is_none(),
+    fallible: every_row_may_fail,
     kernel: |call| {
         let (value, replacement) = (&call.args[0], &call.args[1]);
         let array = match value {
@@ -91,6 +91,12 @@ pub(super) const REPLACENULL: FunctionDef = FunctionDef {
     },
     ..BASE
 };
+
+/// The replacement is computed and converted in every row, needed or not, and a row whose value is not NULL fails with it
+/// (unconfirmed: SSIS may compute it where it is needed only).
+fn every_row_may_fail(args: &[Typed]) -> bool {
+    args[1].constant().is_none()
+}
 
 /// Whether a replacement has to be cast to the type of the first argument though both are the same in memory: a number of
 /// more digits, more bytes. A text that is longer stays whole (unconfirmed), and is too long for its column then.

@@ -154,14 +154,16 @@ pub(super) const TOKEN: FunctionDef = FunctionDef {
                 }
             };
             let Some((from, to)) = set.token(text, number.get(row)) else {
-                missing.push(row);
+                if if number.get(row) < 1 { TOKEN_BEFORE_FIRST_IS_NULL } else { MISSING_TOKEN_IS_NULL } {
+                    missing.push(row);
+                }
                 out.push_empty();
                 continue;
             };
             out.push_part(row, from, to);
         }
         let mut nulls = call.nulls.clone();
-        if MISSING_TOKEN_IS_NULL && !missing.is_empty() {
+        if !missing.is_empty() {
             let mut valid = vec![true; call.rows];
             missing.iter().for_each(|row| valid[*row] = false);
             nulls = NullBuffer::union(nulls.as_ref(), Some(&NullBuffer::new(BooleanBuffer::from(valid))));
@@ -171,8 +173,11 @@ pub(super) const TOKEN: FunctionDef = FunctionDef {
     ..BASE
 };
 
-/// A token beyond the last, and one before the first: the reference's remark says NULL, its example shows "" (conflict).
+/// A token beyond the last: the reference's remark says NULL, its example shows "" (conflict).
 const MISSING_TOKEN_IS_NULL: bool = true;
+
+/// A token before the first is NULL as well (unconfirmed: the reference says nothing of numbers below 1).
+const TOKEN_BEFORE_FIRST_IS_NULL: bool = true;
 
 pub(super) const TOKENCOUNT: FunctionDef = FunctionDef {
     name: "TOKENCOUNT",
@@ -243,7 +248,8 @@ impl<'a> Delimiters<'a> {
         byte < 128 && self.ascii >> byte & 1 == 1
     }
 
-    /// Start and end of each token.
+    /// Start and end of each token. Delimiters in a row are as one, and no token is empty (unconfirmed: the reference shows
+    /// it for those at the start only).
     fn tokens<'t>(&'t self, text: &'t str) -> impl Iterator<Item = (usize, usize)> + 't {
         let mut at = 0;
         std::iter::from_fn(move || {

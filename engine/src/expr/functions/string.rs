@@ -4,7 +4,7 @@
 
 use super::search::Finder;
 use super::signature::{Gives, Takes};
-use super::{Args, BASE, Call, FunctionDef, Typing, always, example, types};
+use super::{Args, BASE, Call, FunctionDef, OVERFLOW, Typing, always, example, types};
 use crate::batch::Faults;
 use crate::diag::{Code, Result, codes};
 use crate::expr::kernels::datum::{Datum, Ints, Texts, mismatch};
@@ -54,19 +54,21 @@ pub(super) const SUBSTRING: FunctionDef = FunctionDef {
     kernel: |call| {
         let (start, len) = (Ints::new(&call.args[1])?, Ints::new(&call.args[2])?);
         let constant = call.args[1].is_scalar() && call.args[2].is_scalar();
-        cut::<false>(call, constant, |row| {
-            let (start, len) = (start.get(row), len.get(row));
-            if start < 1 {
-                return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX);
-            }
-            if len < 0 {
-                return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDLENGTH);
-            }
-            Ok((start as usize - 1, (start - 1).saturating_add(len) as usize))
-        })
+        cut::<false>(call, constant, |row| substring_range(start.get(row), len.get(row)))
     },
     ..BASE
 };
+
+/// From and to, of any text: a start past its end is no error, and what is kept there is empty (unconfirmed).
+fn substring_range(start: i64, len: i64) -> std::result::Result<(usize, usize), Code> {
+    if start < 1 {
+        return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDSTARTINDEX);
+    }
+    if len < 0 {
+        return Err(codes::DTS_E_EXPREVALFNSUBSTRINGINVALIDLENGTH);
+    }
+    Ok((start as usize - 1, (start - 1).saturating_add(len) as usize))
+}
 
 pub(super) const LEFT: FunctionDef = FunctionDef {
     name: "LEFT",
@@ -443,11 +445,7 @@ pub(super) const REPLICATE: FunctionDef = FunctionDef {
                     let negative = times < 0;
                     faults.push(fault(
                         row,
-                        if negative {
-                            codes::DTS_E_EXPREVALFNREPLICATEINVALIDREPEATCOUNT
-                        } else {
-                            codes::DTS_E_EXPREVALFUNCTIONOVERFLOW
-                        },
+                        if negative { codes::DTS_E_EXPREVALFNREPLICATEINVALIDREPEATCOUNT } else { OVERFLOW },
                     ));
                     out.push_empty();
                 }

@@ -230,7 +230,7 @@ fn with_digits(parts: &[Part], order: DateOrder) -> Result<i32, ParseError> {
             calendar::date(year, month.value as u32, day.value as u32)
                 .or_else(|| calendar::date(year, day.value as u32, month.value as u32))
         }
-        [a, b, c] if a.digits > 2 => date(a, b, c).or_else(|| date(a, c, b)),
+        [a, b, c] if a.digits > 2 => year_first(a, b, c),
         [a, b, c] if c.digits > 2 || order != DateOrder::Ymd => {
             let (mdy, dmy) = (date(c, a, b), date(c, b, a));
             let own = if order == DateOrder::Dmy { dmy.or(mdy) } else { mdy.or(dmy) };
@@ -240,6 +240,12 @@ fn with_digits(parts: &[Part], order: DateOrder) -> Result<i32, ParseError> {
         _ => None,
     };
     found.ok_or(ParseError::Syntax)
+}
+
+/// Year, month and day; if there is no such month, year, day and month: 2024-13-05 is 13 May (unconfirmed).
+fn year_first(year: Part, b: Part, c: Part) -> Option<i32> {
+    let date = |month: Part, day: Part| calendar::date(year.year(), month.value as u32, day.value as u32);
+    date(b, c).or_else(|| date(c, b))
 }
 
 fn this_year() -> i32 {
