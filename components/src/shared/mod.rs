@@ -22,4 +22,4 @@ mod values;
 pub(crate) mod xpath;
 
 pub(crate) use shape::{inputs, one_output, report_column};
-pub(crate) use values::{castable, fits, shown, variable_text};
+pub(crate) use values::{castable, fits, shown, taken, variable_text};

@@ -8,11 +8,10 @@
 //! A batch of the file is a morsel: it is read as bytes, and becomes arrays on any lane. Columns that nobody reads are
 //! not looked at. Files that SQL Server wrote are read as far as their layout is known.
 
-use crate::shared::fits;
 use crate::shared::raw_file::foreign::{self, Header};
 use crate::shared::raw_file::stream::{CONTINUATION, Message, Reader};
 use crate::shared::raw_file::{self, FileName, RawColumn, damaged};
-use crate::shared::report_column;
+use crate::shared::{fits, report_column, taken};
 use arrow::array::{ArrayRef, NullArray};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Diagnostic, Error, Owner, Result, Severity, codes};
@@ -22,6 +21,7 @@ use dtsx_engine::flow::{
 };
 use dtsx_engine::props::PropertyDef;
 use dtsx_engine::types::DataType;
+use dtsx_engine::types::convert::CastOptions;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -152,7 +152,7 @@ impl Source for RawSource {
             Some(layout) => layout.columns.iter().map(|c| c.used).collect(),
             None => vec![true; self.plan.columns.len()],
         };
-        Ok(Box::new(RawDecode { port: self.plan.port, used }))
+        Ok(Box::new(RawDecode { plan: self.plan.clone(), used }))
     }
 }
 
@@ -214,8 +214,21 @@ impl Fetch for ForeignRows {
 }
 
 struct RawDecode {
-    port: usize,
+    plan: Arc<Plan>,
     used: Vec<bool>,
+}
+
+/// Values of a file in the type of their column. Arrow knows no lengths: a file that another program wrote may hold texts
+/// and bytes that are longer than it says.
+fn measured(array: &ArrayRef, (column, data_type): &(String, DataType), name: &str) -> Result<ArrayRef> {
+    let (array, faults) = taken(array, *data_type, data_type, &CastOptions::data_flow(1033))?;
+    match faults.first() {
+        None => Ok(array),
+        Some(_) => {
+            let why = format!("the column \"{column}\" has a value that is no {data_type}");
+            Err(damaged(codes::DTS_E_RAWBADHEADER, name, why))
+        }
+    }
 }
 
 impl Decode for RawDecode {
@@ -231,11 +244,14 @@ impl Decode for RawDecode {
                 let projection: Vec<usize> = wanted.iter().flatten().copied().collect();
                 let (rows, read) = message.batch(schema, &projection, name)?;
                 let mut read = read.into_iter();
-                let column = |wanted: &Option<usize>| match wanted {
-                    Some(_) => read.next().ok_or_else(|| Error::internal("fewer columns than asked for")),
+                let column = |(wanted, planned): (&Option<usize>, &(String, DataType))| match wanted {
+                    Some(_) => {
+                        let array = read.next().ok_or_else(|| Error::internal("fewer columns than asked for"))?;
+                        measured(&array, planned, name)
+                    }
                     None => Ok(nothing(rows)),
                 };
-                (rows, wanted.iter().map(column).collect::<Result<Vec<_>>>()?)
+                (rows, wanted.iter().zip(&self.plan.columns).map(column).collect::<Result<Vec<_>>>()?)
             }
             (Form::Foreign(header), Bytes::Foreign(bytes)) => {
                 let rows = header.rows(bytes, name)?;
@@ -247,7 +263,7 @@ impl Decode for RawDecode {
             }
             _ => return Err(Error::internal("bytes of another form")),
         };
-        out.put(self.port, Batch::new(seq, rows, columns));
+        out.put(self.plan.port, Batch::new(seq, rows, columns));
         Ok(())
     }
 }

@@ -164,6 +164,22 @@ fn rows_come_back_as_they_were() {
 }
 
 #[test]
+fn values_longer_than_their_columns_are_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.raw");
+    let types = [("name", DataType::WStr { len: 5 })];
+    for (text, fits) in [("fünf.", true), ("sechs.", false)] {
+        let columns: Vec<ArrayRef> = vec![Arc::new(StringViewArray::from_iter_values([text]))];
+        write(&path, "0", &types, &[Batch::new(0, 1, columns)]).unwrap();
+        let read = read(&path, &types, &[]);
+        match fits {
+            true => assert_eq!(read.unwrap(), [text]),
+            false => assert_eq!(code(read), "DTS_E_RAWBADHEADER"),
+        }
+    }
+}
+
+#[test]
 fn no_rows_are_a_file_without_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.raw");

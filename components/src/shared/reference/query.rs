@@ -3,13 +3,13 @@
 use super::{Builder, ReferenceSpec, Table, duplicates};
 use crate::connections::database::not_acquired;
 use crate::db::{Cursor, Database, DbError, ErrorKind, Lease, Param, RowBlock, StatementOptions, source_code};
-use crate::shared::{castable, shown};
+use crate::shared::{shown, taken};
 use arrow::array::ArrayRef;
 use dtsx_engine::diag::{Code, Error, Owner, Result, codes};
 use dtsx_engine::flow::OpenCx;
 use dtsx_engine::run::Services;
 use dtsx_engine::types::DataType;
-use dtsx_engine::types::convert::{CastOptions, cast_array};
+use dtsx_engine::types::convert::CastOptions;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Blocks that may be on their way from the database to the table.
@@ -181,12 +181,8 @@ impl ReferenceQuery {
         for (column, (place, came)) in self.spec.columns.iter().zip(delivered) {
             let source = &rows.columns[*place];
             let known = rows.faults_of(*place).first().map(|f| (f.row, f.code));
-            let (array, fault) = if *came == column.data_type {
-                (source.clone(), known)
-            } else {
-                let (array, faults) = cast_array(source, &castable(*came), &column.data_type, &options)?;
-                (array, known.or_else(|| faults.first().map(|f| (f.row, source_code(f.code)))))
-            };
+            let (array, faults) = taken(source, *came, &column.data_type, &options)?;
+            let fault = known.or_else(|| faults.first().map(|f| (f.row, source_code(f.code))));
             if let Some((row, why)) = fault {
                 // A driver that could not read the value has none to show.
                 let value = shown(source, row).map(|v| format!(" \"{v}\"")).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::fetch::{Delivered, Fetched};
 use super::{OutColumn, Plan};
 use crate::db::{DbError, ErrorKind};
-use crate::shared::{castable, shown};
+use crate::shared::{castable, shown, taken};
 use arrow::array::{Array, ArrayRef, NullArray, UInt32Array, new_null_array};
 use dtsx_engine::batch::{Batch, Faults};
 use dtsx_engine::diag::{Error, Owner, Result, codes};
@@ -68,12 +68,8 @@ fn convert(
     source: &ArrayRef,
     known: &[dtsx_engine::batch::Fault],
 ) -> Result<(ArrayRef, Faults)> {
-    if came.data_type == column.data_type {
-        return Ok((source.clone(), known.to_vec()));
-    }
-    let from = castable(came.data_type);
     let options = CastOptions::data_flow(plan.locale);
-    let (array, mut faults) = cast_array(source, &from, &column.data_type, &options).map_err(|error| {
+    let (array, mut faults) = taken(source, came.data_type, &column.data_type, &options).map_err(|error| {
         let code = error.code().unwrap_or(codes::DTS_E_CANNOTCONVERTTYPES);
         Error::new(Owner::Package, code, format!("{}: {}", column.site.object, error.message()))
     })?;
@@ -102,8 +98,8 @@ fn send(plan: &Plan, seq: u64, columns: &[ArrayRef], rejects: &[Reject], out: &m
             if columns[at].data_type() == &arrow::datatypes::DataType::Null {
                 return nothing();
             }
-            let taken = arrow::compute::take(&columns[at], &indices, None).map_err(Error::from);
-            let cast = taken.and_then(|array| {
+            let rejected = arrow::compute::take(&columns[at], &indices, None).map_err(Error::from);
+            let cast = rejected.and_then(|array| {
                 cast_array(&array, &castable(*from), data_type, &CastOptions::data_flow(plan.locale)).map(|(a, _)| a)
             });
             cast.unwrap_or_else(|error| {

@@ -71,14 +71,14 @@ fn date<'a>(value: &'a str, to: &DataType) -> Cow<'a, str> {
             Cow::Owned(format!("{text} {sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60))
         }
         (Some(0), _) => Cow::Owned(text),
-        (Some(minutes), _) => match chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f") {
-            Ok(at) => {
-                let at = at - chrono::Duration::minutes(i64::from(minutes));
-                Cow::Owned(at.format("%Y-%m-%d %H:%M:%S%.f").to_string())
+        (Some(minutes), _) => {
+            let at = chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok();
+            match at.and_then(|at| at.checked_sub_signed(chrono::Duration::minutes(i64::from(minutes)))) {
+                Some(at) => Cow::Owned(at.format("%Y-%m-%d %H:%M:%S%.f").to_string()),
+                // A date or a time alone, or one that no calendar has, stays as it is written.
+                None => Cow::Owned(text),
             }
-            // A date or a time alone stays as it is written.
-            Err(_) => Cow::Owned(text),
-        },
+        }
     }
 }
 
@@ -151,6 +151,7 @@ mod tests {
             ("2024-02-29T12:30:00", &offset, "2024-02-29 12:30:00 +00:00"),
             ("12:30:00Z", &DataType::DbTime, "12:30:00"),
             ("no date", &stamp, "no date"),
+            ("-262143-01-01T00:00:00+05:00", &stamp, "-262143-01-01 00:00:00"),
             ("é+01:0", &stamp, "é+01:0"),
         ] {
             assert_eq!(date(text, to), expected, "{text}");
