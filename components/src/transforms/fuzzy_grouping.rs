@@ -15,6 +15,7 @@
 
 use super::{one_input, one_output, report_column};
 use crate::shared::blocking::{self, BATCH_ROWS, Blocking, Parts, Sealed};
+use crate::shared::fits;
 use crate::shared::fuzzy::rows::{self, Rows, RowsWriter};
 use crate::shared::fuzzy::{
     Builder, Entries, EntriesWriter, Folding, Index, Match, Record, Room, Sorted, Sorter, Tokenizer, unescaped,
@@ -179,7 +180,7 @@ fn made(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, column: usize,
     let slot = cx.lineage(column.properties.str("InputId")).and_then(|lineage| cx.inputs[0].slot(lineage));
     let kind = column.properties.int("ColumnType").unwrap_or(0);
     let by = slot.and_then(|slot| plan.grouped.iter().find(|g| g.slot == slot));
-    let same = slot.is_some_and(|s| cx.inputs[0].column(s).data_type.arrow() == column.data_type.arrow());
+    let same = slot.is_some_and(|s| fits(&cx.inputs[0].column(s).data_type, &column.data_type));
     match (kind, slot, column.data_type) {
         (1, _, DataType::I4) => Some(Made::KeyIn),
         (2, _, DataType::I4) => Some(Made::KeyOut),

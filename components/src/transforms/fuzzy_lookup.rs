@@ -11,6 +11,7 @@
 //! on disk if the memory budget has no room for it. What similarity is stands in `crate::shared::fuzzy`; confidence is the similarity as a part of that of all
 //! matches (unconfirmed), 1 if there is no other.
 
+use crate::shared::fits;
 use crate::shared::fuzzy::rows::{self, Rows, RowsWriter};
 use crate::shared::fuzzy::{Builder, Finder, Folding, Index, Record, Room, Tokenizer, unescaped};
 use crate::shared::reference::metadata;
@@ -285,7 +286,7 @@ fn made(
         }
         (0, Some(slot)) if copied.is_empty() => {
             let from = cx.inputs[0].column(slot).data_type;
-            if from.arrow() == column.data_type.arrow() {
+            if fits(&from, &column.data_type) {
                 return Some(Made::Input(slot));
             }
             let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_PASSTHRUCOLUMN_DATATYPES;
@@ -294,7 +295,7 @@ fn made(
             None
         }
         (0, None) if !copied.is_empty() => match columns.iter().position(|c| c.name == copied) {
-            Some(place) if columns[place].data_type.arrow() == column.data_type.arrow() => Some(Made::Reference(place)),
+            Some(place) if copies(&columns[place].data_type, &column.data_type) => Some(Made::Reference(place)),
             Some(_) => {
                 let code = codes::DTS_E_TXFUZZYLOOKUP_INCOMPATIBLE_COPYCOLUMN_DATATYPES;
                 report_column(spec, cx, column, code, code.message(&[&copied, &column.name]));
@@ -311,6 +312,14 @@ fn made(
             report_column(spec, cx, column, code, code.message(&[]));
             None
         }
+    }
+}
+
+/// Whether values of a reference column stand in an output column as they are. Text of a code page does in Unicode text.
+fn copies(reference: &DataType, output: &DataType) -> bool {
+    match (reference, output) {
+        (DataType::Str { len, .. }, DataType::WStr { len: room }) => len <= room,
+        _ => fits(reference, output),
     }
 }
 

@@ -9,8 +9,8 @@ mod group;
 mod joining;
 
 use super::one_output;
-use crate::shared::inputs;
 use crate::shared::sorted_inputs::{Pair, sorted_input};
+use crate::shared::{fits, inputs};
 use dtsx_engine::diag::{Diagnostic, Result, codes};
 use dtsx_engine::flow::{BindCx, Bound, ComponentKind, ComponentSpec, Layout, OpenCx, RowRule, Stage, StageEnds};
 use dtsx_engine::props::{PropertyDef, PropertyType};
@@ -159,7 +159,7 @@ fn columns(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, order: [usi
                 None => continue,
                 Some(slot) => {
                     let data_type = cx.inputs[input].column(slot).data_type;
-                    if same(&data_type, &column.data_type) {
+                    if fits(&data_type, &column.data_type) {
                         columns.push(ColumnOf { side, slot: slot.0, data_type: column.data_type });
                         continue;
                     }
@@ -172,11 +172,6 @@ fn columns(spec: &ComponentSpec, cx: &mut BindCx<'_>, output: usize, order: [usi
         cx.diagnostics.push(diagnostic.with_column(&column.name).with_span(column.span.or(spec.span)));
     }
     columns
-}
-
-/// Whether values stand in the output as they are.
-fn same(input: &DataType, output: &DataType) -> bool {
-    input.arrow() == output.arrow() && input.code() == output.code()
 }
 
 struct Plan {
