@@ -145,13 +145,13 @@ fn a_side_that_waits_for_the_other_grows_on_disk() {
 /// Both have to gather the rows of a key, of which neither source may give more before the other one does.
 #[test]
 fn joins_of_the_same_sources_crosswise_do_not_wait_for_each_other() {
-    let mut bench = Bench::new(&text::parse(&join(0, [120, 120], |_, _| 7)));
+    let mut bench = Bench::new(&text::parse(&join(0, [80, 80], |_, _| 7)));
     bench.cross();
     let held = Held::of(bench);
     for (threads, chaos, memory) in [(1, false, None), (2, true, Some(20_000)), (4, false, Some(20_000))] {
         let ran = held.run(threads, chaos, memory);
         assert!(ran.outcome.is_ok(), "{:?}", ran.outcome);
-        assert_eq!(ran.outputs["Out"].1.len(), 120 * 120);
+        assert_eq!(ran.outputs["Out"].1.len(), 80 * 80);
     }
 }
 
