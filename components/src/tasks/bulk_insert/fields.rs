@@ -33,6 +33,8 @@ pub(super) fn terminator(text: &str) -> String {
 
 /// How much of a file is read at once.
 const BLOCK: usize = 1 << 20;
+/// How long a row may be. Where the terminator is not that of the file, all of it would be one.
+const LONGEST: usize = 64 << 20;
 
 /// The rows of a file, as UTF-8.
 pub(super) struct RowReader<R> {
@@ -43,13 +45,22 @@ pub(super) struct RowReader<R> {
     text: Vec<u8>,
     at: usize,
     ended: bool,
+    longest: usize,
 }
 
 impl<R: Read> RowReader<R> {
     /// A reader of text in `encoding` (a byte order mark is obeyed), whose rows end with `row`.
     pub(super) fn new(source: R, encoding: &'static encoding_rs::Encoding, row: &str) -> RowReader<R> {
         let row = row.as_bytes().to_vec();
-        RowReader { source, decoder: encoding.new_decoder(), row, text: Vec::new(), at: 0, ended: false }
+        RowReader {
+            source,
+            decoder: encoding.new_decoder(),
+            row,
+            text: Vec::new(),
+            at: 0,
+            ended: false,
+            longest: LONGEST,
+        }
     }
 
     /// The next row without its terminator. The last row of a file needs none.
@@ -69,6 +80,10 @@ impl<R: Read> RowReader<R> {
             searched = (self.text.len() + 1).saturating_sub(self.row.len()).max(self.at) - self.at;
             self.text.drain(..self.at);
             self.at = 0;
+            if self.text.len() > self.longest {
+                let message = format!("no row terminator comes within {} bytes", self.longest);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
             self.read()?;
         }
     }
@@ -152,6 +167,23 @@ mod tests {
         let wide: Vec<u8> = "a\nž\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(rows(&wide, 3, encoding_rs::UTF_16LE, "\n"), ["a", "ž"]);
         assert_eq!(rows(b"", 1, encoding_rs::UTF_8, "\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_not_kept_for_ever() {
+        let text = [b"short|".repeat(100), b"x".repeat(5000)].concat();
+        let mut reader = RowReader::new(Slow(&text, 64), encoding_rs::UTF_8, "|");
+        reader.longest = 1000;
+        let mut rows = 0;
+        let error = loop {
+            match reader.next() {
+                Ok(row) => rows += usize::from(row.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(rows, 100);
+        assert!(error.to_string().contains("within 1000 bytes"), "{error}");
+        assert!(reader.text.len() < 1200);
     }
 
     proptest! {

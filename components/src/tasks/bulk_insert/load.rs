@@ -28,6 +28,8 @@ pub(super) struct BulkInsert {
 
 /// Rows that are converted and handed to the database at once.
 const BLOCK_ROWS: usize = 8192;
+/// Bytes of text that such rows have, about.
+const BLOCK_BYTES: usize = 8 << 20;
 
 /// The locale of values in files of BULK INSERT: en-US.
 const LOCALE: u32 = 1033;
@@ -119,7 +121,11 @@ impl BulkInsert {
         let (mut number, mut loaded, mut since_commit) = (0u64, 0u64, 0u64);
         loop {
             let row = reader.next().map_err(|e| {
-                Error::new(Owner::Environment, codes::DTS_E_BITASK_EXECUTION_FAILED, format!("{path}: {e}"))
+                Error::new(
+                    Owner::Environment,
+                    codes::DTS_E_BITASK_EXECUTION_FAILED,
+                    format!("{path}, row {}: {e}", number + 1),
+                )
             })?;
             let ended = row.is_none() || self.last_row.is_some_and(|last| number >= last);
             if let Some(row) = row.filter(|_| !ended) {
@@ -135,13 +141,15 @@ impl BulkInsert {
                 }
             }
             let room = self.batch_size.map_or(BLOCK_ROWS, |size| BLOCK_ROWS.min((size - since_commit) as usize));
-            if block.numbers.len() >= room || ended && !block.numbers.is_empty() {
+            if block.numbers.len() >= room || block.bytes >= BLOCK_BYTES || ended && !block.numbers.is_empty() {
                 cx.services.cancel.check()?;
                 let taken = std::mem::replace(&mut block, Block::new(columns.len()));
                 since_commit += taken.numbers.len() as u64;
                 loaded += self.write(lease, columns, taken, &mut errors)?;
-                if own && self.batch_size.is_some_and(|size| since_commit >= size) {
-                    lease.commit().and_then(|()| lease.begin()).map_err(failed)?;
+                if self.batch_size.is_some_and(|size| since_commit >= size) {
+                    if own {
+                        lease.commit().and_then(|()| lease.begin()).map_err(failed)?;
+                    }
                     since_commit = 0;
                 }
             }
@@ -153,7 +161,7 @@ impl BulkInsert {
 
     /// Converts and writes a block; how many rows went in.
     fn write(&self, lease: &mut Lease, columns: &[Target], block: Block, errors: &mut Errors<'_>) -> Result<u64> {
-        let Block { numbers, builders } = block;
+        let Block { numbers, builders, .. } = block;
         let options = CastOptions { lcid: LOCALE, ..CastOptions::data_flow(LOCALE) };
         let mut arrays: Vec<ArrayRef> = Vec::new();
         let mut load = Vec::new();
@@ -211,16 +219,18 @@ struct Block {
     /// The rows' numbers in the file.
     numbers: Vec<u64>,
     builders: Vec<StringViewBuilder>,
+    bytes: usize,
 }
 
 impl Block {
     fn new(columns: usize) -> Block {
-        Block { numbers: Vec::new(), builders: (0..columns).map(|_| StringViewBuilder::new()).collect() }
+        Block { numbers: Vec::new(), builders: (0..columns).map(|_| StringViewBuilder::new()).collect(), bytes: 0 }
     }
 
     fn push<'a>(&mut self, number: u64, fields: impl Iterator<Item = &'a str>) {
         self.numbers.push(number);
         for (builder, field) in self.builders.iter_mut().zip(fields) {
+            self.bytes += field.len();
             builder.append_option(Some(field).filter(|f| !f.is_empty()));
         }
     }
