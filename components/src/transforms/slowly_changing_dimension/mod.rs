@@ -233,15 +233,64 @@ fn outputs(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Outputs> {
     None
 }
 
-/// The query with the condition of current rows.
+/// The query with the condition of current rows: with its own, if it has one, and before what groups or orders the rows.
 fn current_rows(sql: &str, condition: &str) -> String {
-    let sql = sql.trim_end().trim_end_matches(';');
+    let sql = sql.trim_end().trim_end_matches(';').trim_end();
     if condition.is_empty() {
         return sql.to_owned();
     }
-    let has_where =
-        sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case("where"));
-    format!("{sql} {} ({condition})", if has_where { "AND" } else { "WHERE" })
+    let (mut own, mut end, mut from) = (None, sql.len(), false);
+    for (at, word) in words(sql) {
+        let is = |known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
+        if is(&["union", "except", "intersect"]) {
+            (own, end, from) = (None, sql.len(), false);
+        } else if is(&["from"]) {
+            from = true;
+        } else if is(&["where"]) {
+            own = Some(at);
+        } else if from && end == sql.len() && is(&["group", "having", "order", "option", "limit"]) {
+            end = at;
+        }
+    }
+    let (before, behind) = sql.split_at(end);
+    let (before, gap) = (before.trim_end(), if behind.is_empty() { "" } else { " " });
+    // A line ends before a parenthesis does, where a comment may be.
+    match own {
+        Some(at) => {
+            let (head, own) = before.split_at(at + "where".len());
+            format!("{head} ({}\n) AND ({condition}){gap}{behind}", own.trim())
+        }
+        None => format!("{before}\nWHERE ({condition}){gap}{behind}"),
+    }
+}
+
+/// The words of a statement that stand in no parentheses, literal, quoted name or comment, and where.
+fn words(sql: &str) -> Vec<(usize, &str)> {
+    let (mut words, mut at, mut depth) = (Vec::new(), 0, 0_usize);
+    while let Some(c) = sql[at..].chars().next() {
+        let rest = &sql[at..];
+        let behind =
+            |text: &str, skip: usize| rest[skip..].find(text).map_or(rest.len(), |end| skip + end + text.len());
+        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '#' | '$');
+        at += match c {
+            '\'' | '"' | '`' => behind(c.encode_utf8(&mut [0; 4]), 1),
+            '[' => behind("]", 1),
+            '-' if rest.starts_with("--") => behind("\n", 2),
+            '/' if rest.starts_with("/*") => behind("*/", 2),
+            c if is_word(c) => {
+                let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                if depth == 0 {
+                    words.push((at, &rest[..length]));
+                }
+                length
+            }
+            c => {
+                depth = if c == '(' { depth + 1 } else { depth.saturating_sub(usize::from(c == ')')) };
+                c.len_utf8()
+            }
+        };
+    }
+    words
 }
 
 struct Plan {
@@ -431,10 +480,27 @@ mod tests {
 
     #[test]
     fn the_condition_of_current_rows_joins_the_query() {
-        assert_eq!(current_rows("SELECT a FROM t", ""), "SELECT a FROM t");
-        assert_eq!(current_rows("SELECT a FROM t; ", "[e] IS NULL"), "SELECT a FROM t WHERE ([e] IS NULL)");
-        assert_eq!(current_rows("select a from t where b = 1", "c = 2"), "select a from t where b = 1 AND (c = 2)");
-        assert_eq!(current_rows("SELECT whereabouts FROM t", "c = 2"), "SELECT whereabouts FROM t WHERE (c = 2)");
+        for (sql, condition, expected) in [
+            ("SELECT a FROM t", "", "SELECT a FROM t"),
+            ("SELECT a FROM t; ", "[e] IS NULL", "SELECT a FROM t\nWHERE ([e] IS NULL)"),
+            ("SELECT whereabouts FROM t", "c = 2", "SELECT whereabouts FROM t\nWHERE (c = 2)"),
+            // AND would bind its last part only.
+            ("select a from t where b = 1 OR b = 3", "c = 2", "select a from t where (b = 1 OR b = 3\n) AND (c = 2)"),
+            ("select a from t where b = 1 order by a", "c", "select a from t where (b = 1\n) AND (c) order by a"),
+            ("select a from t -- where\ngroup by a", "c", "select a from t -- where\nWHERE (c) group by a"),
+            (
+                "select [where], 'where' from (select a from u where a > 0 order by a) t",
+                "c",
+                "select [where], 'where' from (select a from u where a > 0 order by a) t\nWHERE (c)",
+            ),
+            (
+                "select a from t where b union select a from u",
+                "c",
+                "select a from t where b union select a from u\nWHERE (c)",
+            ),
+        ] {
+            assert_eq!(current_rows(sql, condition), expected, "{sql}");
+        }
     }
 
     #[test]
