@@ -158,6 +158,11 @@ fn driven(mut pairs: Pairs) -> Outcome<Target> {
                 pairs.set(key, *value);
             }
         }
+        // By its two names. What stands behind the hyphen is no matter of taste.
+        let version = pairs.filled(&PROTOCOL).and_then(|p| p.split('-').next()).unwrap_or("").trim().to_owned();
+        pairs.remove(&PROTOCOL);
+        let version = if version.is_empty() { "7.4" } else { version.as_str() };
+        pairs.set("Protocol", format!("{version}-2"));
     }
     if family == Family::MySql && super::mysql::understands(&pairs) {
         return Ok(Target::mysql(&pairs));
@@ -185,9 +190,12 @@ fn driven(mut pairs: Pairs) -> Outcome<Target> {
 
 /// What PostgreSQL's ODBC driver is told unless the string says otherwise: a cursor, without which it keeps all rows in
 /// memory, in pieces that stay in the processor's cache (10,000 rows of 16 columns take a quarter more of its time);
-/// Booleans as such and not as text; statements that fail leave their transaction as it was.
-const POSTGRES_OPTIONS: &[(&str, &str)] =
-    &[("UseDeclareFetch", "1"), ("Fetch", "3000"), ("BoolsAsChar", "0"), ("Protocol", "7.4-2")];
+/// Booleans as such and not as text.
+const POSTGRES_OPTIONS: &[(&str, &str)] = &[("UseDeclareFetch", "1"), ("Fetch", "3000"), ("BoolsAsChar", "0")];
+
+/// What PostgreSQL's ODBC driver is told in any case, `7.4-2`: statements that fail leave their transaction as it was. With
+/// `-1` they would take all of it along, with `-0` nothing could follow them.
+const PROTOCOL: [&str; 2] = ["Protocol", "A1"];
 
 /// What MariaDB's driver is told unless the string says otherwise: text goes over the wire as UTF-8; results come as they
 /// are read, and do not wait in memory (by its two names; drivers before 3.2 know neither and keep whole results).
@@ -452,6 +460,24 @@ mod tests {
             ("Other", Provider::Unknown),
         ] {
             assert_eq!(provider(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn statements_that_fail_leave_their_transaction_whatever_a_string_says() {
+        for (given, expected) in [
+            ("", "7.4-2"),
+            ("Protocol=7.4-1;", "7.4-2"),
+            ("Protocol=7.4-0;", "7.4-2"),
+            ("A1=6.4;", "6.4-2"),
+            ("PROTOCOL=7.4;", "7.4-2"),
+        ] {
+            // A key that the protocol here does not know.
+            let text = format!("Driver=PostgreSQL Unicode;Server=s;Database=d;UID=u;PWD=p;{given}LFConversion=0");
+            let Ok(target) = target(&Pairs::parse(&text), "C", &PathMap::default()) else { continue };
+            let pairs = Pairs::parse(target.address.reveal());
+            assert_eq!(pairs.get(&["Protocol"]), Some(expected), "{text}");
+            assert_eq!(pairs.get(&["A1"]), None, "{text}");
         }
     }
 
