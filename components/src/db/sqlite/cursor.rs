@@ -5,7 +5,7 @@ use super::super::intake::{Intake, Stored};
 use super::super::rows::{RowBlock, Rows};
 use super::super::session::{ColumnInfo, Cursor, Executed, Param, StatementOptions};
 use super::{Clock, bind, failure, said, types};
-use dtsx_engine::types::DataType;
+use dtsx_engine::types::{DataType, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Value as Owned, ValueRef};
 use rusqlite::{Batch, CachedStatement, Connection, Row, Statement};
@@ -40,7 +40,11 @@ impl<'c> DerefMut for Prepared<'c> {
 }
 
 struct SqliteCursor<'c> {
+    connection: &'c Connection,
     statement: Option<Prepared<'c>>,
+    /// The statements behind it, and their parameters.
+    rest: String,
+    params: Vec<Param>,
     columns: Vec<ColumnInfo>,
     /// What is asked for, by column; None in a place: nobody reads it. Empty: nobody has asked.
     wished: Vec<Option<DataType>>,
@@ -72,8 +76,11 @@ pub(super) fn open<'c>(
     clock: Clock,
     cancelled: Arc<AtomicBool>,
 ) -> Outcome<Box<dyn Cursor + 'c>> {
-    let statement = prepare(connection, sql, params, &clock)?;
+    let (statement, rest) = prepare(connection, sql, params, &clock)?;
     let mut cursor = SqliteCursor {
+        connection,
+        rest,
+        params: if statement.is_some() { params.to_vec() } else { Vec::new() },
         columns: statement.as_ref().map(|s| described(s)).unwrap_or_default(),
         done: statement.is_none(),
         statement,
@@ -88,31 +95,79 @@ pub(super) fn open<'c>(
     Ok(Box::new(cursor))
 }
 
-/// The statement of a batch that yields rows, bound; those before it are run.
+/// The statement of a batch that yields rows, bound, and the statements behind it; those before it are run.
 fn prepare<'c>(
     connection: &'c Connection,
     sql: &str,
     params: &[Param],
     clock: &Clock,
-) -> Outcome<Option<Prepared<'c>>> {
+) -> Outcome<(Option<Prepared<'c>>, String)> {
     match connection.prepare_cached(sql) {
         Ok(mut statement) => {
             bind(&mut statement, params)?;
-            return Ok(Some(Prepared::Kept(statement)));
+            Ok((Some(Prepared::Kept(statement)), String::new()))
         }
-        Err(rusqlite::Error::MultipleStatement) => {}
-        Err(error) => return Err(clock.failure(&error)),
+        Err(rusqlite::Error::MultipleStatement) => several(connection, sql, params, clock),
+        Err(error) => Err(clock.failure(&error)),
     }
-    let mut batch = Batch::new(connection, sql);
-    while let Some(mut statement) = batch.next().map_err(|e| clock.failure(&e))? {
+}
+
+/// The same of several statements, or of none.
+fn several<'c>(
+    connection: &'c Connection,
+    sql: &str,
+    params: &[Param],
+    clock: &Clock,
+) -> Outcome<(Option<Prepared<'c>>, String)> {
+    let mut rest = sql;
+    while !rest.is_empty() {
+        let (statement, behind) = first(connection, rest).map_err(|e| clock.failure(&e))?;
+        rest = behind;
+        let Some(mut statement) = statement else { continue };
         bind(&mut statement, params)?;
         if statement.column_count() > 0 {
-            return Ok(Some(Prepared::Once(statement)));
+            return Ok((Some(Prepared::Once(statement)), rest.to_owned()));
         }
         let mut rows = statement.raw_query();
         while rows.next().map_err(|e| clock.failure(&e))?.is_some() {}
     }
-    Ok(None)
+    Ok((None, String::new()))
+}
+
+/// The first statement of several, and what stands behind it. None: there is nothing but blanks and comments.
+fn first<'c, 's>(
+    connection: &'c Connection,
+    sql: &'s str,
+) -> Result<(Option<Statement<'c>>, &'s str), rusqlite::Error> {
+    let mut from = 0;
+    while let Some(end) = semicolon(sql, from) {
+        match Batch::new(connection, &sql[..end]).next() {
+            // A trigger has semicolons of its own.
+            Err(error) if error.to_string().contains("incomplete input") => from = end,
+            prepared => return prepared.map(|statement| (statement, &sql[end..])),
+        }
+    }
+    Batch::new(connection, sql).next().map(|statement| (statement, ""))
+}
+
+/// Behind the first semicolon from `from` on that stands in no literal, name or comment.
+fn semicolon(sql: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let rest = &sql[at..];
+        let next = rest.find([';', '\'', '"', '`', '[', '-', '/'])?;
+        let found = &rest[next..];
+        let behind = |text: &str, skip: usize| found[skip..].find(text).map_or(found.len(), |e| skip + e + text.len());
+        at += next;
+        at += match found.as_bytes() {
+            [b';', ..] => return Some(at + 1),
+            [b'[', ..] => behind("]", 1),
+            [b'-', b'-', ..] => behind("\n", 2),
+            [b'/', b'*', ..] => behind("*/", 2),
+            [quote @ (b'\'' | b'"' | b'`'), ..] => behind(char::from(*quote).encode_utf8(&mut [0; 4]), 1),
+            _ => 1,
+        };
+    }
 }
 
 fn stored(value: ValueRef<'_>) -> Stored<'_> {
@@ -248,8 +303,23 @@ impl Cursor for SqliteCursor<'_> {
         Ok(Some(Box::new(rows)))
     }
 
-    fn finish(self: Box<Self>) -> Outcome<Executed> {
-        Ok(Executed::default())
+    fn next_result(&mut self) -> Outcome<bool> {
+        if let Some(mut statement) = self.statement.take() {
+            drop(statement.raw_query());
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let (statement, rest) = several(self.connection, &rest, &self.params, &self.clock)?;
+        (self.done, self.first) = (statement.is_none(), None);
+        self.columns = statement.as_ref().map(|s| described(s)).unwrap_or_default();
+        self.wished.clear();
+        (self.statement, self.rest) = (statement, rest);
+        self.step_to_first()?;
+        Ok(self.statement.is_some())
+    }
+
+    fn finish(mut self: Box<Self>) -> Outcome<Executed> {
+        while self.next_result()? {}
+        Ok(Executed { rows: None, outputs: self.params.iter().map(|_| Value::Null).collect() })
     }
 }
 
@@ -258,6 +328,24 @@ impl Drop for SqliteCursor<'_> {
         // What was forgotten is made good: the statement lets go of its locks.
         if let Some(statement) = &mut self.statement {
             drop(statement.raw_query());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_end_at_semicolons_of_their_own() {
+        for (sql, expected) in [
+            ("select 1; select 2", Some(9)),
+            ("select ';', \"a;\", [b;], `c;` -- ;\n /* ; */ ; x", Some(44)),
+            ("select 1 - 2 / 3", None),
+            ("select 'it''s;'", None),
+            ("select '", None),
+        ] {
+            assert_eq!(semicolon(sql, 0), expected, "{sql}");
         }
     }
 }
