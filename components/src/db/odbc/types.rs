@@ -6,7 +6,7 @@ use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use arrow::array::*;
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use dtsx_engine::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS, calendar, parse};
+use dtsx_engine::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS, calendar, decimal, parse};
 use odbc_sys::{CDataType, Date, Len, NULL_DATA, ParamType, SqlDataType, Time, Timestamp};
 use std::sync::Arc;
 
@@ -357,7 +357,7 @@ fn decode_ascii(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<ArrayRef> 
             let mut out = Decimal128Builder::with_capacity(rows).with_data_type(data_type.arrow());
             for row in 0..rows {
                 let number = value(row).map(|text| {
-                    plain_decimal(text, scale).map_or_else(
+                    plain_decimal(text, precision, scale).map_or_else(
                         || parse::parse_decimal(text, precision, scale, locale).map_err(|_| wrong(&data_type, text)),
                         Ok,
                     )
@@ -369,8 +369,9 @@ fn decode_ascii(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<ArrayRef> 
     }
 }
 
-/// Digits with at most `scale` of them after a point: the way in which drivers write decimals.
-fn plain_decimal(text: &[u8], scale: u8) -> Option<i128> {
+/// Digits with at most `scale` of them after a point: the way in which drivers write decimals. None: it is something else, or
+/// has more than `precision` digits.
+fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -390,7 +391,7 @@ fn plain_decimal(text: &[u8], scale: u8) -> Option<i128> {
         }
     }
     let missing = scale.checked_sub(after)?;
-    let value = i128::from(value) * 10_i128.pow(missing.into());
+    let value = decimal::fit(i128::from(value).checked_mul(10_i128.checked_pow(missing.into())?)?, precision)?;
     Some(if negative { -value } else { value })
 }
 
@@ -630,7 +631,10 @@ mod tests {
             ("1e5", 2, None),
             ("", 2, None),
         ] {
-            assert_eq!(plain_decimal(text.as_bytes(), scale), expected, "{text}");
+            assert_eq!(plain_decimal(text.as_bytes(), 38, scale), expected, "{text}");
         }
+        // More digits than the column has, and more than any number here has.
+        assert_eq!(plain_decimal(b"123.4", 4, 2), None);
+        assert_eq!(plain_decimal(b"999999999999999999", 38, 38), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Running a statement once: its parameters by place and by name, and what comes out of them.
 
-use super::ffi::Statement;
+use super::ffi::{Buffer, Statement};
 use super::habits::{Habits, Outputs};
 use super::types::{self, Form, Slot};
 use crate::db::cells::{self, Cells};
@@ -9,7 +9,7 @@ use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::session::{Direction, Executed, Param};
 use dtsx_engine::types::convert::{CastOptions, cast_value};
 use dtsx_engine::types::{DataType, Value, scalar};
-use odbc_sys::ParamType;
+use odbc_sys::{NULL_DATA, ParamType};
 use std::borrow::Cow;
 
 /// Bytes that an output parameter of a text type may have.
@@ -133,6 +133,13 @@ impl Running {
             if param.direction != Direction::Input {
                 let (slot, ..) = types::parameter(param.data_type, LONGEST_OUTPUT, self.manner.habits.text);
                 let slot = Slot { data_type: natural(&slot), ..slot };
+                if cut(&slot, &bound.buffer) {
+                    let name = param.name.as_deref().unwrap_or("?");
+                    let message = format!(
+                        "what came out of {name} has {LONGEST_OUTPUT} characters or bytes, or more, of which no more are taken"
+                    );
+                    return Err(DbError::new(ErrorKind::Value, message));
+                }
                 let array = types::decode(&slot, &bound.buffer, 1)?;
                 let value = scalar::value_at(&array, &slot.data_type, 0);
                 let value = value.map_err(|e| DbError::new(ErrorKind::Other, e.message()))?;
@@ -140,6 +147,24 @@ impl Running {
             }
         }
         Ok(outputs)
+    }
+}
+
+/// Whether a text or bytes filled all the room that they had: what is longer is cut, by the driver or already by the server,
+/// and not all of them say so.
+fn cut(slot: &Slot, buffer: &Buffer) -> bool {
+    let unit = match slot.form {
+        Form::Text => 2,
+        Form::Utf8 | Form::Binary => 1,
+        _ => return false,
+    };
+    if !types::varies(&slot.data_type) {
+        return false;
+    }
+    match buffer.indicators.first() {
+        Some(&NULL_DATA) | None => false,
+        // SQL_NO_TOTAL: more than there is room for, and nobody knows how much.
+        Some(length) => usize::try_from(*length).map_or(true, |bytes| bytes >= LONGEST_OUTPUT * unit),
     }
 }
 
@@ -222,6 +247,7 @@ pub(in crate::db) fn placed<'a>(sql: &'a str, params: &[Param]) -> (Cow<'a, str>
 
 #[cfg(test)]
 mod tests {
+    use super::super::habits::Text;
     use super::*;
 
     #[test]
@@ -250,5 +276,28 @@ mod tests {
             assert_eq!(converted(value, from, to).unwrap(), expected, "{from} {to}");
         }
         assert_eq!(converted(text("x"), DataType::NText, DataType::I4).unwrap_err().kind, ErrorKind::Value);
+    }
+
+    #[test]
+    fn outputs_that_fill_their_room_are_not_whole() {
+        let whole = |data_type: DataType, length: isize| {
+            let (mut bound, _) = types::bound(data_type, LONGEST_OUTPUT, 1, ParamType::Output, Text::Wide);
+            bound.buffer.indicators[0] = length;
+            let (slot, ..) = types::parameter(data_type, LONGEST_OUTPUT, Text::Wide);
+            !cut(&Slot { data_type: natural(&slot), ..slot }, &bound.buffer)
+        };
+        const NO_TOTAL: isize = -4;
+        for (data_type, length, expected) in [
+            (DataType::NText, 7998, true),
+            (DataType::NText, 8000, false),
+            (DataType::NText, 20_000, false),
+            (DataType::NText, NO_TOTAL, false),
+            (DataType::NText, NULL_DATA, true),
+            (DataType::Image, 3999, true),
+            (DataType::Image, 4001, false),
+            (DataType::I4, 4, true),
+        ] {
+            assert_eq!(whole(data_type, length), expected, "{data_type} {length}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Statements: run at once, run for each row, or run for the rows that they yield.
 
-use super::types::{self, Column, Strictness};
+use super::types::{self, Column, Form, Strictness};
 use super::{PostgresSession, binary, failure};
 use crate::db::cells::{self, Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
@@ -366,11 +366,45 @@ impl PostgresSession {
         Ok(columns)
     }
 
+    /// How many decimal places amounts of money have now: lc_monetary says so, which anybody may change.
+    fn money_places(&mut self) -> Outcome<u8> {
+        let out = &mut self.wire.out;
+        frontend::parse("", "SELECT 1::money", [], out).map_err(|e| unsent(&e))?;
+        bind(out, "", &[], &[1])?;
+        frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
+        frontend::sync(out);
+        self.wire.send()?;
+        let (mut one, mut error) = (None, None);
+        loop {
+            let message = self.wire.receive()?;
+            match message.tag {
+                // One column: its length, its value.
+                b'D' => one = message.body.get(6..14).and_then(|b| b.try_into().ok()).map(i64::from_be_bytes),
+                b'E' => error = Some(failure(&message.body)),
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        match (error, one) {
+            (Some(error), _) => Err(error),
+            (None, Some(one @ 1..)) => Ok(one.ilog10() as u8),
+            (None, _) => Err(DbError::new(ErrorKind::Value, "the server does not say what its money is")),
+        }
+    }
+
     /// Begins a statement that yields rows; its columns. The rows come when they are asked for.
     pub(super) fn begin_query(&mut self, sql: &str, params: &[Param]) -> Outcome<Begun> {
         outputs(params)?;
         let (sql, order) = numbered(sql, params);
-        let columns = self.parsed(&sql)?;
+        let mut columns = self.parsed(&sql)?;
+        if columns.iter().any(|(_, column)| matches!(column.form, Form::Money { .. })) {
+            let places = self.money_places()?;
+            for (_, column) in &mut columns {
+                if let Form::Money { digits } = &mut column.form {
+                    *digits = places;
+                }
+            }
+        }
         let params: Vec<Param> = order.iter().filter_map(|at| params.get(*at)).cloned().collect();
         Ok(Begun { sql, columns, params })
     }

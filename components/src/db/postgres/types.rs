@@ -23,7 +23,10 @@ pub(super) enum Form {
     Numeric,
     NumericAsDouble,
     /// 64 bits of cents.
-    Money,
+    /// With as many decimal places as its currency has.
+    Money {
+        digits: u8,
+    },
     /// Days since 2000-01-01.
     Date,
     /// Microseconds since midnight.
@@ -74,7 +77,7 @@ pub(super) fn column(oid: u32, modifier: i32) -> Column {
         26 => binary(Form::U4, DataType::UI4),
         700 => binary(Form::F4, DataType::R4),
         701 => binary(Form::F8, DataType::R8),
-        790 => binary(Form::Money, DataType::Cy),
+        790 => binary(Form::Money { digits: 2 }, DataType::Cy),
         1042 | 1043 => text(length),
         1082 => binary(Form::Date, DataType::DbDate),
         1083 => binary(Form::Time, DataType::DbTime2 { scale: digits }),
@@ -177,6 +180,10 @@ impl<'a> Digits<'a> {
             _ => return None,
         };
         let groups = self.digits.len() as i32 / 2;
+        if groups == 0 {
+            // Zero has no digits, and the weight of none.
+            return Some(0);
+        }
         // Decimal places of the last group; negative: zeros that follow it.
         let places = (groups - 1 - self.weight) * 4;
         let shift = i32::from(scale) - places;
@@ -331,7 +338,7 @@ fn builder(column: &Column, rows: usize) -> Values {
         Form::U4 => Values::U4(UInt32Builder::with_capacity(rows)),
         Form::F4 => Values::F4(Float32Builder::with_capacity(rows)),
         Form::F8 | Form::NumericAsDouble => Values::F8(Float64Builder::with_capacity(rows)),
-        Form::Numeric | Form::Money => {
+        Form::Numeric | Form::Money { .. } => {
             Values::Decimal(Decimal128Builder::with_capacity(rows).with_data_type(t.arrow()))
         }
         Form::Date => Values::Date(Date32Builder::with_capacity(rows)),
@@ -372,6 +379,19 @@ fn null(values: &mut Values) {
     }
 }
 
+/// An amount with so many decimal places as DT_CY, which has four. None: that does not reach it.
+fn money(amount: i64, digits: u8) -> Option<i128> {
+    let scaled = match 4_u32.checked_sub(digits.into()) {
+        Some(missing) => i128::from(amount) * 10_i128.pow(missing),
+        None => {
+            let divisor = 10_i128.checked_pow(u32::from(digits) - 4)?;
+            let amount = i128::from(amount);
+            (amount % divisor == 0).then_some(amount / divisor)?
+        }
+    };
+    i64::try_from(scaled).ok().map(i128::from)
+}
+
 #[inline]
 fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Result<(), Wrong> {
     macro_rules! number {
@@ -389,12 +409,16 @@ fn push(values: &mut Values, column: &Column, value: &[u8], place: usize) -> Res
         Values::F4(b) => b.append_value(number!(f32)),
         Values::F8(b) if column.form == Form::F8 => b.append_value(number!(f64)),
         Values::F8(b) => b.append_value(Digits::read(value).and_then(|d| d.double()).ok_or(Wrong::Form)?),
-        Values::Decimal(b) if column.form == Form::Money => b.append_value(i128::from(number!(i64)) * 100),
         Values::Decimal(b) => {
-            let (precision, scale) = precision(&column.data_type);
-            let digits = Digits::read(value).ok_or(Wrong::Form)?;
-            // NaN and the infinities are no numbers here, and what is too large is none of the column's.
-            b.append_value(digits.scaled(scale).and_then(|v| decimal::fit(v, precision)).ok_or(Wrong::Value)?);
+            let value = if let Form::Money { digits } = column.form {
+                money(number!(i64), digits)
+            } else {
+                let (precision, scale) = precision(&column.data_type);
+                let digits = Digits::read(value).ok_or(Wrong::Form)?;
+                // NaN and the infinities are no numbers here, and what is too large is none of the column's.
+                digits.scaled(scale).and_then(|v| decimal::fit(v, precision))
+            };
+            b.append_value(value.ok_or(Wrong::Value)?);
         }
         Values::Date(b) => b.append_value(day(number!(i32))?),
         Values::Time(b) => match number!(i64) {
@@ -471,6 +495,8 @@ mod tests {
             (-1, 0, &[500], 2, Some(5)),
             (1, 0, &[1], 0, Some(10_000)),
             (0, 0, &[], 2, Some(0)),
+            (0, 0, &[], 38, Some(0)),
+            (0, 0x4000, &[], 35, Some(0)),
             (0, 0, &[1, 2350], 2, Some(124)),
             (0, 0, &[1, 2349], 2, Some(123)),
             (-3, 0, &[1], 2, Some(0)),
@@ -488,6 +514,21 @@ mod tests {
         }
         assert_eq!(Digits::read(&numeric(0, 0x4000, &[12, 5000])).unwrap().double(), Some(-12.5));
         assert_eq!(Digits::read(&numeric(0, 0, &[])).unwrap().double(), Some(0.0));
+    }
+
+    #[test]
+    fn amounts_have_as_many_places_as_their_currency() {
+        for (amount, digits, expected) in [
+            (1250, 2, Some(125_000)),
+            (-1250, 0, Some(-12_500_000)),
+            (1250, 3, Some(12_500)),
+            (12_500, 5, Some(1250)),
+            (12_501, 5, None),
+            (i64::MAX, 2, None),
+            (i64::MAX / 100, 2, Some(9_223_372_036_854_775_800)),
+        ] {
+            assert_eq!(money(amount, digits), expected, "{amount} {digits}");
+        }
     }
 
     #[test]
