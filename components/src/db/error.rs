@@ -22,8 +22,10 @@ pub enum ErrorKind {
     Value,
     /// The statement took longer than it may.
     Timeout,
-    /// Somebody else holds what it needs.
+    /// Somebody else holds what it needs; with a deadlock, the database may have undone the whole transaction.
     Busy,
+    /// The transaction is not what it was: the database undid what was done in it before.
+    Undone,
     /// It was interrupted.
     Cancelled,
     /// This build does not do that.
@@ -81,6 +83,25 @@ impl DbError {
         }
     }
 
+    /// This failure of a step that only keeps a transaction in order (a savepoint), after `cause`: the transaction is not
+    /// what it was, and the database may have undone all of it.
+    #[must_use]
+    pub(crate) fn of_transaction(self, cause: Option<&DbError>) -> DbError {
+        if matches!(self.kind, ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::Timeout) {
+            return self;
+        }
+        let (first, why) = (cause.unwrap_or(&self), cause.map_or(String::new(), |_| format!(" ({})", self.said())));
+        let message = format!("{}; the transaction cannot be gone on with, and may be undone{why}", first.said());
+        DbError { source: first.source.clone(), ..DbError::new(ErrorKind::Undone, message) }
+    }
+
+    /// This failure of a row that was taken before, and undone with others: it is nobody's to leave out now.
+    #[must_use]
+    pub(crate) fn again(self) -> DbError {
+        let message = format!("a row that was taken before is refused when it is written again: {}", self.message);
+        DbError { kind: ErrorKind::Undone, message, ..self }
+    }
+
     /// The HRESULT that an OLE DB provider would give.
     pub fn hresult(&self) -> u32 {
         match self.kind {
@@ -97,7 +118,8 @@ impl DbError {
     /// Whose fault it is.
     pub fn owner(&self) -> Owner {
         match self.kind {
-            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => Owner::Connection,
+            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout => Owner::Connection,
+            ErrorKind::Busy | ErrorKind::Undone => Owner::Connection,
             ErrorKind::NoDriver => Owner::Environment,
             ErrorKind::Statement | ErrorKind::NoTable => Owner::Package,
             ErrorKind::Constraint | ErrorKind::Value => Owner::Data,
@@ -164,6 +186,11 @@ mod tests {
             ..DbError::new(ErrorKind::NoTable, "relation \"t\" does not exist")
         };
         assert_eq!(error.to_string(), "PostgreSQL: relation \"t\" does not exist (42P01, 7)");
+        let gone = DbError::new(ErrorKind::Statement, "no such savepoint");
+        let undone = gone.clone().of_transaction(Some(&error));
+        assert_eq!((undone.kind, undone.source.as_str()), (ErrorKind::Undone, "PostgreSQL"));
+        assert!(undone.message.contains("does not exist") && undone.message.contains("no such savepoint"), "{undone}");
+        assert!(gone.of_transaction(None).message.contains("no such savepoint"));
         let said = error.into_oledb_error();
         assert_eq!((said.owner(), said.code()), (Owner::Package, Some(codes::DTS_E_OLEDBERROR)));
         assert!(said.message().contains("0x80040E37"), "{said}");

@@ -4,20 +4,48 @@
 //! takes one writer at a time, and a data flow may have several destinations in it: they share one session and one
 //! transaction, which is committed when nobody has anything open in it. So do those who work in the transaction of a
 //! container, which the container ends; they take its session for each piece of work anew, as others need it, too.
+//!
+//! Data flows that run at the same time share a file, too. One that is through waits for the others' rows to be committed,
+//! and its own with them: if they are undone, it fails as they do.
 
 use super::error::{DbError, ErrorKind, Outcome};
 use super::pool::{Database, Lease};
 use super::session::Session;
-use dtsx_engine::run::Services;
+use dtsx_engine::events::Events;
+use dtsx_engine::flow::OpenCx;
+use dtsx_engine::run::CancelToken;
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A writer's place at a database.
 pub(crate) struct Pen {
-    desk: Arc<Mutex<Desk>>,
+    place: Arc<Place>,
     database: Database,
+    cancel: CancelToken,
+    /// What the components of a data flow have in common: its address tells the flow, for as long as it is held.
+    flow: Arc<dyn Events>,
     /// The transaction that this writer has something open in, by its number.
     open: Option<u64>,
+}
+
+/// A desk, and what tells those who wait at it.
+#[derive(Default)]
+struct Place {
+    desk: Mutex<Desk>,
+    /// Something was committed or undone.
+    changed: Condvar,
+}
+
+/// What a data flow has at a desk.
+#[derive(Default)]
+struct Party {
+    pens: usize,
+    /// Pens with something open in the transaction.
+    open: usize,
+    /// The transaction that has rows whose commit was put off.
+    owed: Option<u64>,
 }
 
 /// A session that one writer has, or several share.
@@ -28,6 +56,8 @@ struct Desk {
     pens: usize,
     /// Those with something open in the transaction.
     open: usize,
+    /// By data flow: what it has here.
+    parties: HashMap<usize, Party>,
     /// The number of the transaction in hand: one more with every transaction that was undone.
     number: u64,
     /// The session came with a transaction that somebody else ends.
@@ -45,8 +75,8 @@ pub(crate) enum Durable {
     Later,
 }
 
-fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
-    desk.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(place: &Place) -> MutexGuard<'_, Desk> {
+    place.desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The session, for as long as nobody else may use it.
@@ -86,25 +116,45 @@ impl Pen {
     ///
     /// # Errors
     /// No session can be had.
-    pub(crate) fn new(database: &Database, services: &Services) -> Outcome<Pen> {
-        let target = database.target();
-        let desk = match (database.is_enlisted(), target.driver.one_writer()) {
-            (true, _) => services.shared.get::<Mutex<Desk>>(database.key()),
-            (_, true) => services.shared.get::<Mutex<Desk>>(target.address.reveal()),
+    pub(crate) fn new(database: &Database, cx: &OpenCx) -> Outcome<Pen> {
+        let (target, shared) = (database.target(), &cx.services.shared);
+        let place = match (database.is_enlisted(), target.driver.one_writer()) {
+            (true, _) => shared.get::<Place>(database.key()),
+            (_, true) => shared.get::<Place>(target.address.reveal()),
             _ => Arc::default(),
         };
-        let mut place = lock(&desk);
-        if place.lease.is_none() {
+        let pen = Pen {
+            place: place.clone(),
+            database: database.clone(),
+            cancel: cx.services.cancel.clone(),
+            flow: cx.events.clone(),
+            open: None,
+        };
+        let party = pen.party();
+        let mut desk = lock(&place);
+        // From here on, dropping the pen leaves the desk.
+        desk.pens += 1;
+        desk.parties.entry(party).or_default().pens += 1;
+        if desk.lease.is_none() {
             let shared = database.is_shared();
-            let lease = database.lease()?;
-            place.foreign = shared && lease.in_transaction();
-            if !place.foreign {
-                place.lease = Some(lease);
+            match database.lease() {
+                Ok(lease) => {
+                    desk.foreign = shared && lease.in_transaction();
+                    desk.lease = Some(lease).filter(|_| !desk.foreign);
+                }
+                Err(error) => {
+                    drop(desk);
+                    return Err(error);
+                }
             }
         }
-        place.pens += 1;
-        drop(place);
-        Ok(Pen { desk, database: database.clone(), open: None })
+        drop(desk);
+        Ok(pen)
+    }
+
+    /// What tells the data flow of this pen from others.
+    fn party(&self) -> usize {
+        Arc::as_ptr(&self.flow).addr()
     }
 
     /// The session, with a transaction begun.
@@ -112,7 +162,8 @@ impl Pen {
     /// # Errors
     /// It cannot be begun; what this writer had open in it was undone because another one failed.
     pub(crate) fn write(&mut self) -> Outcome<Writing<'_>> {
-        let mut place = lock(&self.desk);
+        let party = self.party();
+        let mut place = lock(&self.place);
         let desk = &mut *place;
         if desk.broken {
             return Err(DbError::new(ErrorKind::Lost, "the connection broke"));
@@ -120,18 +171,25 @@ impl Pen {
         if desk.lease.is_none() {
             desk.lease = Some(self.database.lease()?);
         }
+        let idle = desk.lease.as_ref().is_none_or(|lease| !lease.in_transaction());
         match self.open {
             Some(number) if number != desk.number => {
                 self.open = None;
                 return Err(undone());
             }
+            None if desk.parties.get(&party).and_then(|p| p.owed).is_some_and(|owed| owed != desk.number) => {
+                return Err(undone());
+            }
+            // What was open in it is gone; rows would be written outside of any from here on.
+            Some(_) if idle && (!desk.foreign || self.database.is_enlisted()) => return Err(ended()),
             Some(_) => {}
             None => {
                 // A commit that was put off left the transaction open.
-                if let Some(lease) = desk.lease.as_mut().filter(|l| !desk.foreign && !l.in_transaction()) {
+                if let Some(lease) = desk.lease.as_mut().filter(|_| idle && !desk.foreign) {
                     lease.begin()?;
                 }
                 desk.open += 1;
+                desk.parties.entry(party).or_default().open += 1;
                 self.open = Some(desk.number);
             }
         }
@@ -143,46 +201,85 @@ impl Pen {
     /// # Errors
     /// It cannot be had.
     pub(crate) fn session(&mut self) -> Outcome<Writing<'_>> {
-        let mut desk = lock(&self.desk);
+        let mut desk = lock(&self.place);
         if desk.lease.is_none() {
             desk.lease = Some(self.database.lease()?);
         }
         Ok(Writing(desk))
     }
 
-    /// What was written is meant to be durable now; with `last`, this writer waits for that as far as others let it.
+    /// What was written is meant to be durable now; with `last`, this writer waits for that as far as others of its data
+    /// flow let it.
     ///
     /// # Errors
     /// It cannot be committed; it was undone because another writer failed.
     pub(crate) fn commit(&mut self, last: bool) -> Outcome<Durable> {
-        let mut place = lock(&self.desk);
-        let desk = &mut *place;
+        let (party, wrote) = (self.party(), self.open);
+        let mut desk = lock(&self.place);
+        let number = desk.number;
         match self.open.take() {
-            Some(number) if number != desk.number => return Err(undone()),
-            Some(_) => desk.open -= 1,
+            Some(open) if open != number => return Err(undone()),
+            Some(_) => {
+                desk.open -= 1;
+                let party = desk.parties.entry(party).or_default();
+                party.open -= 1;
+                party.owed = Some(number);
+            }
             None => {}
         }
-        if desk.foreign || desk.open > 0 {
+        if desk.foreign {
             return Ok(Durable::Later);
         }
-        let Some(lease) = desk.lease.as_mut().filter(|l| l.in_transaction()) else { return Ok(Durable::Yes) };
-        let durable = if last { lease.commit().map(|()| true) } else { lease.commit_soon() };
-        if durable.is_err() {
-            desk.undo();
+        let owed = |desk: &Desk| desk.parties.get(&party).and_then(|party| party.owed);
+        let alone = |desk: &Desk| desk.parties.get(&party).is_none_or(|party| party.open == 0);
+        let stale = |desk: &Desk| owed(desk).is_some_and(|owed| owed != desk.number);
+        if last && alone(&desk) {
+            // Other data flows have rows in the same transaction.
+            while desk.open > 0 && owed(&desk) == Some(desk.number) {
+                if self.cancel.is_cancelled() {
+                    return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
+                }
+                let waited = self.place.changed.wait_timeout(desk, Duration::from_millis(100));
+                desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
+        if stale(&desk) {
+            return Err(undone());
+        }
+        if desk.open > 0 {
+            return Ok(if owed(&desk).is_none() { Durable::Yes } else { Durable::Later });
+        }
+        let Some(lease) = desk.lease.as_mut().filter(|l| l.in_transaction()) else {
+            // Whoever committed for this flow has paid what it owed.
+            return if wrote.is_some() && owed(&desk).is_some() { Err(ended()) } else { Ok(Durable::Yes) };
+        };
+        let durable = if last { lease.commit().map(|()| true) } else { lease.commit_soon() };
+        match &durable {
+            Ok(true) => desk.parties.values_mut().for_each(|party| party.owed = None),
+            Ok(false) => {}
+            Err(_) => desk.undo(),
+        }
+        drop(desk);
+        self.place.changed.notify_all();
         Ok(if durable? { Durable::Yes } else { Durable::Later })
     }
 
     /// Undoes what this writer has open; with others at the same desk, what they have open, too.
     pub(crate) fn rollback(&mut self) {
-        let mut desk = lock(&self.desk);
+        let party = self.party();
+        let mut desk = lock(&self.place);
         if self.open.take().is_none_or(|number| number != desk.number) {
             return;
         }
         match desk.foreign {
-            true => desk.open -= 1,
+            true => {
+                desk.open -= 1;
+                desk.parties.entry(party).or_default().open -= 1;
+            }
             false => desk.undo(),
         }
+        drop(desk);
+        self.place.changed.notify_all();
     }
 }
 
@@ -190,6 +287,7 @@ impl Desk {
     /// Undoes everything that is open.
     fn undo(&mut self) {
         self.open = 0;
+        self.parties.values_mut().for_each(|party| party.open = 0);
         self.number += 1;
         if let Some(lease) = self.lease.as_mut().filter(|l| l.in_transaction())
             && lease.rollback().is_err()
@@ -202,14 +300,25 @@ impl Desk {
 
 fn undone() -> DbError {
     let message = "what was written here was undone, because another destination of the same database failed";
-    DbError::new(ErrorKind::Other, message)
+    DbError::new(ErrorKind::Undone, message)
+}
+
+fn ended() -> DbError {
+    DbError::new(ErrorKind::Undone, "the database ended the transaction, and undid what was written in it")
 }
 
 impl Drop for Pen {
     fn drop(&mut self) {
         self.rollback();
-        let mut desk = lock(&self.desk);
+        let party = self.party();
+        let mut desk = lock(&self.place);
         desk.pens -= 1;
+        if let Some(here) = desk.parties.get_mut(&party) {
+            here.pens -= 1;
+            if here.pens == 0 {
+                desk.parties.remove(&party);
+            }
+        }
         if desk.pens > 0 {
             return;
         }
@@ -221,5 +330,102 @@ impl Drop for Pen {
             }
         }
         (desk.foreign, desk.broken) = (false, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Param, StatementOptions};
+    use crate::shared::testing::open_cx;
+    use dtsx_engine::connections::ConnectionSpec;
+    use dtsx_engine::props::Origin;
+
+    /// A database file with a table, and data flows of one execution.
+    struct Scene {
+        folder: tempfile::TempDir,
+        database: Database,
+        flows: [OpenCx; 2],
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            let first = open_cx(&Arc::default());
+            let second = OpenCx { events: Arc::<crate::shared::testing::Recorder>::default(), ..first.clone() };
+            let mut spec = ConnectionSpec { name: "Db".into(), kind: "OLEDB".into(), ..ConnectionSpec::default() };
+            let string = format!("sqlite:{}", folder.path().join("t.db").display());
+            spec.properties.set_text("ConnectionString", &string, Origin::Override);
+            let database = Database::of(&spec, &first.services).unwrap();
+            run(&mut *database.lease().unwrap(), "create table t(id int)");
+            Scene { folder, database, flows: [first, second] }
+        }
+
+        fn pen(&self, flow: usize) -> Pen {
+            Pen::new(&self.database, &self.flows[flow]).unwrap()
+        }
+
+        /// What is there for everybody.
+        fn committed(&self) -> Vec<i64> {
+            let connection = rusqlite::Connection::open(self.folder.path().join("t.db")).unwrap();
+            let mut statement = connection.prepare("select id from t order by id").unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        }
+    }
+
+    fn run(session: &mut dyn Session, sql: &str) {
+        session.execute(sql, &[] as &[Param], &StatementOptions::default()).unwrap();
+    }
+
+    fn put(pen: &mut Pen, id: i32) {
+        run(&mut *pen.write().unwrap(), &format!("insert into t values ({id})"));
+    }
+
+    #[test]
+    fn a_data_flow_that_is_through_waits_for_those_that_share_its_transaction() {
+        for fails in [false, true] {
+            let scene = Scene::new();
+            let (mut one, mut two) = (scene.pen(0), scene.pen(1));
+            put(&mut one, 1);
+            put(&mut two, 2);
+            let ended = std::thread::scope(|scope| {
+                let first = scope.spawn(|| one.commit(true).map_err(|e| e.kind));
+                std::thread::sleep(Duration::from_millis(300));
+                assert!(!first.is_finished(), "its rows are not committed yet");
+                if fails {
+                    two.rollback();
+                } else {
+                    assert_eq!(two.commit(false).unwrap(), Durable::Yes);
+                    put(&mut two, 3);
+                }
+                first.join().unwrap()
+            });
+            assert_eq!(ended, if fails { Err(ErrorKind::Undone) } else { Ok(Durable::Yes) });
+            drop((one, two));
+            assert_eq!(scene.committed(), if fails { vec![] } else { vec![1, 2] });
+        }
+    }
+
+    #[test]
+    fn destinations_of_one_data_flow_do_not_wait_for_each_other() {
+        let scene = Scene::new();
+        let (mut one, mut two) = (scene.pen(0), scene.pen(0));
+        put(&mut one, 1);
+        put(&mut two, 2);
+        assert_eq!(one.commit(true).unwrap(), Durable::Later);
+        assert_eq!(scene.committed(), [] as [i64; 0]);
+        assert_eq!(two.commit(true).unwrap(), Durable::Yes);
+        assert_eq!(scene.committed(), [1, 2]);
+    }
+
+    #[test]
+    fn a_transaction_that_the_database_ended_is_not_taken_for_committed() {
+        let scene = Scene::new();
+        let mut pen = scene.pen(0);
+        put(&mut pen, 1);
+        run(&mut *pen.write().unwrap(), "rollback");
+        assert_eq!(pen.write().err().map(|e| e.kind), Some(ErrorKind::Undone));
+        assert_eq!(pen.commit(true).map_err(|e| e.kind), Err(ErrorKind::Undone));
+        assert_eq!(scene.committed(), [] as [i64; 0]);
     }
 }

@@ -13,7 +13,7 @@ use super::error::{DbError, ErrorKind, Outcome};
 use super::estate::Estate;
 use super::resolve::Target;
 use super::secret::scrub;
-use super::session::{Session, StatementOptions};
+use super::session::{Canceller, Session, StatementOptions};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::run::{CancelHook, CancelToken, Participant, Services, Transaction};
@@ -185,9 +185,11 @@ impl Database {
             Some(enlisted) => (enlisted.take(&self.cancel)?, false),
             None => self.session()?,
         };
-        let canceller = session.canceller();
+        let lent = Arc::<Mutex<Lent>>::default();
+        let canceller = canceller(session.as_ref(), &lent);
         let hook = self.cancel.on_cancel(move || canceller.cancel());
-        Ok(Lease { session: Some(session), database: self.clone(), retained, enlisted, broken: false, _hook: hook })
+        let database = self.clone();
+        Ok(Lease { session: Some(session), database, retained, enlisted, broken: false, lent, _hook: hook })
     }
 
     /// This database's part in the transaction that its user works in; begun now, if it is the first to work in it.
@@ -242,16 +244,46 @@ impl Database {
 
     fn open(&self) -> Outcome<Box<dyn Session>> {
         let mut session = self.target.driver.open(&self.target).map_err(|e| self.scrubbed(e))?;
+        self.initialise(session.as_mut())?;
+        Ok(session)
+    }
+
+    /// Runs the statements that every session begins with.
+    fn initialise(&self, session: &mut dyn Session) -> Outcome<()> {
         for statement in &self.target.init {
             let done = session.execute(statement, &[], &StatementOptions::default());
             done.map_err(|e| self.scrubbed(e))?;
         }
-        Ok(session)
+        Ok(())
     }
 
     fn scrubbed(&self, error: DbError) -> DbError {
         DbError { message: scrub(&error.message, &self.target.secrets), ..error }
     }
+}
+
+/// What becomes of a session while it is on loan.
+#[derive(Default)]
+struct Lent {
+    interrupted: bool,
+    over: bool,
+}
+
+fn locked(lent: &Mutex<Lent>) -> MutexGuard<'_, Lent> {
+    lent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Interrupts a session for as long as it is on loan. The lock is held meanwhile: who comes too late must not hit the next
+/// one who uses it.
+fn canceller(session: &dyn Session, lent: &Arc<Mutex<Lent>>) -> Canceller {
+    let (canceller, lent) = (session.canceller(), lent.clone());
+    Canceller::new(move || {
+        let mut lent = locked(&lent);
+        if !lent.over {
+            lent.interrupted = true;
+            canceller.cancel();
+        }
+    })
 }
 
 /// A session that is on loan. Dropping it gives the session back to the pool.
@@ -262,10 +294,16 @@ pub struct Lease {
     /// The session is one of a container's transaction, which ends it.
     enlisted: Option<Arc<Enlisted>>,
     broken: bool,
+    lent: Arc<Mutex<Lent>>,
     _hook: CancelHook,
 }
 
 impl Lease {
+    /// Interrupts what is done in this lease, from any thread; once it is over, nothing.
+    pub fn canceller(&self) -> Canceller {
+        canceller(&**self, &self.lent)
+    }
+
     /// Says that the session is of no more use: it is closed when the lease ends.
     pub fn discard(&mut self) {
         self.broken = true;
@@ -314,6 +352,16 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut session) = self.session.take() else { return };
+        let interrupted = {
+            let mut lent = locked(&self.lent);
+            lent.over = true;
+            lent.interrupted
+        };
+        let cancelled = self.database.cancel.is_cancelled();
+        if interrupted && !cancelled {
+            // A component interrupted itself, and not the run: what was begun in the session is somebody else's, too.
+            session.resume();
+        }
         if let Some(enlisted) = &self.enlisted {
             // After a cancelling, too: the container has yet to undo what was done.
             if !self.broken {
@@ -322,13 +370,15 @@ impl Drop for Lease {
             return;
         }
         let pool = self.database.pool.clone();
-        let usable = !self.broken && !self.database.cancel.is_cancelled();
+        let usable = !self.broken && !cancelled;
         let kept = if self.retained {
             // What was begun on a retained session stays open until its package ends it.
             usable
         } else {
             let clean = !session.in_transaction() || session.rollback().is_ok();
-            usable && clean && !pool.state().retain && session.reset()
+            let asked = usable && clean && !interrupted && !pool.state().retain;
+            // As good as new: with what a new one begins with.
+            asked && session.reset() && self.database.initialise(session.as_mut()).is_ok()
         };
         let mut state = pool.state();
         if self.retained {

@@ -326,8 +326,11 @@ pub trait Session: Send {
         }
     }
 
-    /// Interrupts this session from another thread.
+    /// Interrupts this session from another thread, and all that it is asked for from then on.
     fn canceller(&self) -> Canceller;
+
+    /// Forgets that it was interrupted: somebody else goes on with it.
+    fn resume(&mut self);
 
     /// Makes the session as good as new (no temporary tables, no settings), if that is cheaper than a new one.
     fn reset(&mut self) -> bool {

@@ -10,6 +10,7 @@ mod configurations;
 mod drivers;
 mod killed;
 mod odbc;
+mod pool;
 mod postgres;
 mod schema_rowsets;
 mod sessions;

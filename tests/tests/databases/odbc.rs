@@ -542,3 +542,59 @@ fn passwords_with_special_characters_open_a_session() {
         }
     }
 }
+
+/// A deadlock undoes the whole transaction: what the database did of the rows before is gone, and says so.
+#[test]
+fn a_deadlock_is_no_rows_failure() {
+    for subject in subjects().into_iter().filter(|s| s.name.starts_with("mariadb")) {
+        for doing in ["load", "update", "call"] {
+            let context = format!("{} {doing}", subject.name);
+            let (mut here, mut there) = (lease(&subject.string).unwrap(), lease(&subject.string).unwrap());
+            let watching = &mut *lease(&subject.string).unwrap();
+            run(&mut *here, "drop table if exists t, heavy");
+            run(&mut *here, "create table t(id int not null primary key, name varchar(200)) engine=InnoDB");
+            run(&mut *here, "create table heavy(id int not null) engine=InnoDB");
+            run(&mut *here, "create or replace procedure p(v varchar(200), k int) update t set name = v where id = k");
+            if doing != "load" {
+                run(&mut *here, "insert into t select seq, 'old' from seq_1_to_100");
+            }
+            // The other one has done more, and so it is this one that the server ends.
+            there.begin().unwrap();
+            run(&mut *there, "insert into heavy select seq from seq_1_to_5000");
+            let (theirs, wanted) = match doing {
+                "load" => ("insert into t values (50, 'theirs')", "insert into t values (1, 'theirs')"),
+                _ => ("update t set name = 'theirs' where id = 50", "update t set name = 'theirs' where id = 1"),
+            };
+            run(&mut *there, theirs);
+            here.begin().unwrap();
+            let ended = std::thread::scope(|scope| {
+                let (here, there) = (&mut here, &mut there);
+                let first = scope.spawn(move || {
+                    let options = StatementOptions::default();
+                    if doing == "load" {
+                        let rows = rows_of(&(1..=100).map(|id| pair(id, "ours")).collect::<Vec<_>>(), &PAIR);
+                        let mut loader = here.loader(&TableName::parse("t"), &columns(), &LoadOptions::default())?;
+                        return loader.write(&rows);
+                    }
+                    let types = [DataType::WStr { len: 200 }, DataType::I4];
+                    let given: Vec<Vec<Value>> = (1..=100).map(|id| vec![Value::text("ours"), Value::I4(id)]).collect();
+                    let sql = if doing == "call" { "call p(?, ?)" } else { "update t set name = ? where id = ?" };
+                    here.execute_rows(sql, &rows_of(&given, &types), &types, &options)
+                });
+                let waiting = "select count(*) from information_schema.innodb_lock_waits";
+                let begun = std::time::Instant::now();
+                while numbers(watching, waiting) == [0] && begun.elapsed().as_secs() < 20 {
+                    // The server gives the same answer again to who asks more often.
+                    std::thread::sleep(std::time::Duration::from_millis(250));
+                }
+                run(&mut **there, wanted);
+                // Whoever tries again waits no longer.
+                there.commit().unwrap();
+                first.join().unwrap()
+            });
+            let error = ended.expect_err(&context);
+            assert!(matches!(error.kind, ErrorKind::Busy | ErrorKind::Undone), "{context}: {error}");
+            assert!(error.to_string().contains("Deadlock"), "{context}: {error}");
+        }
+    }
+}

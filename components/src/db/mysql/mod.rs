@@ -227,6 +227,10 @@ impl Session for MySqlSession {
         })
     }
 
+    fn resume(&mut self) {
+        self.wire.interrupter.cancelled.store(false, Ordering::Relaxed);
+    }
+
     fn reset(&mut self) -> bool {
         self.prepared = None;
         self.known = Known::default();

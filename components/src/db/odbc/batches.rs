@@ -37,12 +37,11 @@ const SUCCESS: u16 = 0;
 const ERROR: u16 = 5;
 const SUCCESS_WITH_INFO: u16 = 6;
 
-/// What ends a run of many rows, and is not the fault of one of them.
+/// What ends a run of many rows, and is not the fault of one of them. What may have undone the rows before it is, too: a
+/// deadlock ends the whole transaction.
 fn fatal(error: &DbError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::NoTable | ErrorKind::Connect
-    )
+    use ErrorKind as K;
+    matches!(error.kind, K::Lost | K::Cancelled | K::Timeout | K::Busy | K::Undone | K::NoTable | K::Connect)
 }
 
 /// A statement and the rows of its parameters.
@@ -196,17 +195,17 @@ fn apart(
 }
 
 fn array(session: &mut OdbcSession, batch: &Batch<'_>, lengths: &[usize], (from, to): (usize, usize)) -> Outcome<Came> {
-    session.savepoint(BEFORE)?;
+    session.savepoint(BEFORE).map_err(|e| e.of_transaction(None))?;
     let habits = session.habits;
     let statement = session.prepare(batch.sql, batch.options)?;
     let done = batch.bind_array(statement, habits.text, lengths, (from, to)).and_then(|()| drain(statement, to - from));
     statement.close();
     let (statuses, processed) = (statement.statuses().to_vec(), statement.processed());
     let told = statuses.iter().all(|s| matches!(*s, SUCCESS | SUCCESS_WITH_INFO)) && processed == to - from;
-    match done {
-        Err(error) if fatal(&error) => return Err(error),
+    match &done {
+        Err(error) if fatal(error) => return Err(error.clone()),
         Ok(count) if told && (!batch.inserts || count.is_none_or(|n| n == (to - from) as u64)) => {
-            session.release(BEFORE)?;
+            session.release(BEFORE).map_err(|e| e.of_transaction(None))?;
             return Ok(Came::Whole);
         }
         Ok(_) if statuses.contains(&UNTOUCHED) => {
@@ -215,7 +214,7 @@ fn array(session: &mut OdbcSession, batch: &Batch<'_>, lengths: &[usize], (from,
         }
         _ => {}
     }
-    session.rollback_to(BEFORE)?;
+    session.rollback_to(BEFORE).map_err(|e| e.of_transaction(done.as_ref().err()))?;
     let failed = match habits.arrays {
         Arrays::Told => (from..to).zip(&statuses).filter(|(_, s)| **s == ERROR).map(|(row, _)| row).collect(),
         _ => Vec::new(),
@@ -272,21 +271,25 @@ fn flat(session: &mut OdbcSession, batch: &Batch<'_>, sql: &str, rows: (usize, u
         && session.dialect.family != Family::Postgres
         && (rows.1 - rows.0 > 1 || !batch.inserts);
     if guarded {
-        session.savepoint(BEFORE)?;
+        session.savepoint(BEFORE).map_err(|e| e.of_transaction(None))?;
     }
     let text = session.habits.text;
     let statement = session.prepare(sql, batch.options)?;
     let done = batch.bind_flat(statement, text, rows).and_then(|()| drain(statement, rows.1 - rows.0));
     statement.close();
     match done {
-        Ok(_) if guarded => session.release(BEFORE),
+        Ok(_) if guarded => session.release(BEFORE).map_err(|e| e.of_transaction(None)),
         Ok(_) => Ok(()),
-        Err(error) => {
-            if guarded && !fatal(&error) {
-                session.rollback_to(BEFORE)?;
-            }
+        Err(error) if fatal(&error) => Err(error),
+        Err(error) if guarded => {
+            session.rollback_to(BEFORE).map_err(|e| e.of_transaction(Some(&error)))?;
             Err(error)
         }
+        Err(error) if session.lost_its_transaction() => {
+            let message = format!("{}; the server ended the transaction, and undid what was done in it", error.message);
+            Err(DbError { kind: ErrorKind::Undone, message, ..error })
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -393,6 +396,15 @@ impl<'s> OdbcLoader<'s> {
 }
 
 impl OdbcSession {
+    /// Whether a statement that failed took its transaction along, as some failures and triggers do on SQL Server: what
+    /// runs afterwards would begin another one.
+    fn lost_its_transaction(&mut self) -> bool {
+        if !self.in_transaction || self.dialect.family != Family::SqlServer {
+            return false;
+        }
+        self.number("SELECT CAST(XACT_STATE() AS int)").ok().flatten().is_some_and(|state| state != 1)
+    }
+
     /// How many bytes the buffers of an array may have. What MariaDB's driver makes of them, about as much, has to fit into
     /// a packet: a longer one ends the connection.
     fn array_bytes(&mut self) -> usize {

@@ -208,6 +208,7 @@ impl Session for OdbcSession {
         let mut statement = self.statement(options)?;
         let run = self.manner().run(&mut statement, sql, params);
         let running = self.told(run)?;
+        self.begun = super::dialect::transaction_after(sql, self.begun);
         // Some servers end an interrupted statement as if it had come to its end.
         self.alive()?;
         let cursor = reader::OdbcCursor::open(statement, running, options, self.cancelled.clone());
@@ -291,6 +292,10 @@ impl Session for OdbcSession {
             cancelled.store(true, Ordering::Relaxed);
             working.cancel();
         })
+    }
+
+    fn resume(&mut self) {
+        self.cancelled.store(false, Ordering::Relaxed);
     }
 
     fn reset(&mut self) -> bool {

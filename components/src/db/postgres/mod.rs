@@ -226,6 +226,10 @@ impl Session for PostgresSession {
         })
     }
 
+    fn resume(&mut self) {
+        self.wire.interrupter.cancelled.store(false, Ordering::Relaxed);
+    }
+
     fn reset(&mut self) -> bool {
         self.prepared = None;
         self.described = None;

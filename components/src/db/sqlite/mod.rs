@@ -351,6 +351,7 @@ impl Session for SqliteSession {
         }
         let cells = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
         let (mut failures, mut scratch) = (Vec::new(), Vec::with_capacity(64));
+        let open = self.in_transaction();
         for row in 0..rows.len {
             for (at, column) in cells.iter().enumerate() {
                 let bound = bind_cell(&mut statement, at + 1, &column.get(row), &mut scratch);
@@ -366,6 +367,12 @@ impl Session for SqliteSession {
             };
             match done {
                 Ok(()) => {}
+                Err(error) if open && !self.in_transaction() => {
+                    // ON CONFLICT ROLLBACK, RAISE(ROLLBACK), no room on the disk.
+                    let message =
+                        format!("{}; that ended the transaction, and undid what was done in it", error.message);
+                    return Err(DbError { kind: ErrorKind::Undone, message, ..error });
+                }
                 Err(error) if matches!(error.kind, ErrorKind::Constraint | ErrorKind::Value | ErrorKind::Statement) => {
                     failures.push(RowFailure { row, error });
                 }
@@ -461,6 +468,10 @@ impl Session for SqliteSession {
             cancelled.store(true, Ordering::Relaxed);
             handle.interrupt();
         })
+    }
+
+    fn resume(&mut self) {
+        self.cancelled.store(false, Ordering::Relaxed);
     }
 }
 

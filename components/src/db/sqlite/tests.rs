@@ -236,3 +236,55 @@ fn every_type_comes_back_as_it_went_in() {
         assert_eq!((back, rows.faults_of(0)), (value, &[][..]), "{data_type}");
     }
 }
+
+#[test]
+fn what_stands_behind_a_query_is_run() {
+    let (mut session, _folder) = session();
+    run(&mut *session, "create table t(id int, done int); insert into t values (1, 0), (2, 0)");
+    let sql = "create trigger x after update on t begin select 1; select ';'; end; -- begin;\n
+               select max(id) from t; update t set done = ? /* ; */; select done from t; delete from t where id = 1;";
+    let one = [Param { name: Some("@p".into()), ..Param::input(DataType::I4, Value::I4(7)) }];
+    let options = StatementOptions::default();
+    let count = |session: &mut dyn Session, sql: &str| {
+        let rows = session.query(sql, &[], &StatementOptions::default()).unwrap().next().unwrap().unwrap();
+        rows.columns[0].as_primitive::<Int64Type>().value(0)
+    };
+    // One row is read, and the rest is run when that is said.
+    let mut cursor = session.query(sql, &one, &options).unwrap();
+    assert_eq!(cursor.next().unwrap().unwrap().columns[0].as_primitive::<Int64Type>().value(0), 2);
+    cursor.finish().unwrap();
+    assert_eq!(count(&mut *session, "select count(*) from t where done = 7"), 1);
+    // Results one after the other.
+    run(&mut *session, "drop trigger x; insert into t values (1, 0)");
+    let mut cursor = session.query(sql, &one, &options).unwrap();
+    assert!(cursor.next_result().unwrap());
+    assert_eq!(cursor.columns()[0].name, "done");
+    assert_eq!(cursor.next().unwrap().unwrap().len, 2);
+    assert!(!cursor.next_result().unwrap());
+    drop(cursor);
+    assert_eq!(count(&mut *session, "select count(*) from t"), 1);
+}
+
+#[test]
+fn a_row_that_ends_the_transaction_ends_the_load() {
+    let (mut session, _folder) = session();
+    run(
+        &mut *session,
+        "create table t(id int primary key on conflict rollback);
+         create table u(id int); create trigger x before insert on u when new.id = 2 begin select raise(rollback, 'no'); end",
+    );
+    for name in ["t", "u"] {
+        let table = TableName::parse(name);
+        let columns = [LoadColumn { name: "id".into(), data_type: DataType::I4 }];
+        let ids: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 2, 3]));
+        session.begin().unwrap();
+        let mut loader = session.loader(&table, &columns, &LoadOptions::default()).unwrap();
+        let error = loader.write(&Rows::new(4, vec![ids])).unwrap_err();
+        drop(loader);
+        assert_eq!(error.kind, ErrorKind::Undone, "{name}: {error}");
+        assert!(!session.in_transaction());
+        let mut cursor =
+            session.query(&format!("select count(*) from {name}"), &[], &StatementOptions::default()).unwrap();
+        assert_eq!(cursor.next().unwrap().unwrap().columns[0].as_primitive::<Int64Type>().value(0), 0, "{name}");
+    }
+}

@@ -16,6 +16,8 @@ struct Whole {
     saved: Vec<usize>,
     dialect: Dialect,
     calls: usize,
+    /// By call: the rows that are refused, and no others, whatever they are.
+    refuses: Vec<Vec<usize>>,
 }
 
 struct Call<'s>(&'s mut Whole, bool);
@@ -23,6 +25,10 @@ struct Call<'s>(&'s mut Whole, bool);
 impl Loader for Call<'_> {
     fn write(&mut self, rows: &Rows) -> Outcome<Vec<RowFailure>> {
         self.0.calls += 1;
+        if let Some(refused) = self.0.refuses.get(self.0.calls - 1) {
+            let failure = |row: &usize| RowFailure { row: *row, error: DbError::new(ErrorKind::Constraint, "not now") };
+            return Ok(refused.iter().map(failure).collect());
+        }
         let new: Vec<Option<i32>> = match rows.columns.get(usize::from(self.1)) {
             Some(column) => column.as_primitive::<Int32Type>().iter().collect(),
             None => vec![Some(7); rows.len],
@@ -96,12 +102,18 @@ impl Session for Whole {
     fn canceller(&self) -> Canceller {
         Canceller::new(|| {})
     }
+    fn resume(&mut self) {}
 }
 
 /// What was written, and the rows that failed.
 fn written(values: &[Option<i32>], first_only: bool, defaults: Vec<usize>) -> (Vec<Option<i32>>, Vec<usize>, usize) {
-    let mut session =
-        Whole { rows: Vec::new(), saved: Vec::new(), dialect: Dialect::of(crate::db::Family::Other), calls: 0 };
+    let mut session = Whole {
+        rows: Vec::new(),
+        saved: Vec::new(),
+        dialect: Dialect::of(crate::db::Family::Other),
+        calls: 0,
+        refuses: Vec::new(),
+    };
     let column = |name: &str| LoadColumn { name: name.into(), data_type: DataType::I4 };
     let target = Target {
         columns: vec![column("key"), column("n")],
@@ -145,4 +157,32 @@ fn nulls_give_way_to_defaults() {
     assert_eq!((rows, failures, calls), ([1, 3, 5, 7, 7].map(Some).to_vec(), vec![], 2));
     let (rows, failures, _) = written(&[Some(1), None, Some(-3), None], false, vec![1]);
     assert_eq!((rows, failures), ([1, 7, 7].map(Some).to_vec(), vec![2]));
+}
+
+#[test]
+fn a_row_that_is_refused_when_it_is_written_again_is_an_error() {
+    // The database tells rows apart: the third is refused; the two before it are written again.
+    for (again, expected) in [(vec![], Ok(vec![2])), (vec![1], Err(ErrorKind::Undone))] {
+        let dialect = Dialect::of(crate::db::Family::Other);
+        let mut session =
+            Whole { rows: Vec::new(), saved: Vec::new(), dialect, calls: 0, refuses: vec![vec![2], again] };
+        let column = |name: &str| LoadColumn { name: name.into(), data_type: DataType::I4 };
+        let target = Target {
+            columns: vec![column("key"), column("n")],
+            places: vec![0, 1],
+            there: Vec::new(),
+            options: LoadOptions { keep_nulls: true, ..LoadOptions::default() },
+            defaults: Vec::new(),
+            isolates: true,
+            first_only: true,
+            keeps: true,
+            undo: Undo::Savepoint,
+        };
+        let column: ArrayRef = Arc::new(Int32Array::from_iter_values([1, 2, 3]));
+        let rows = Rows::new(3, vec![column.clone(), column]);
+        let mut failures = Vec::new();
+        let done = target.isolate(&TableName::parse("T"), &mut session, &rows, 0, 3, &mut failures);
+        let found = done.map(|()| failures.iter().map(|f| f.row).collect::<Vec<_>>());
+        assert_eq!(found.map_err(|e| e.kind), expected);
+    }
 }

@@ -90,7 +90,7 @@ impl Writer {
             return Err(Error::internal("a destination that was not bound to a server is run"));
         };
         let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
-        let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
+        let mut pen = Pen::new(database, cx).map_err(not_acquired)?;
         let target = {
             let mut session = pen.session().map_err(not_acquired)?;
             let known = session.describe(&Relation::Table(&plan.table)).map_err(|e| plan.words.failure(&plan, e))?;
@@ -289,8 +289,8 @@ impl Target {
             keeps: plan.commits == Commits::Rows,
             undo: match session.savepoints_last() {
                 true => Undo::Savepoint,
-                false if enlisted => Undo::Never,
-                false => Undo::Transaction,
+                false if !enlisted && plan.commits == Commits::Rows => Undo::Transaction,
+                false => Undo::Never,
             },
         };
         for (place, column) in plan.out.columns.iter().enumerate() {
@@ -375,7 +375,9 @@ impl Target {
             Err(error) => return Err(error),
         };
         let undo = |session: &mut dyn Session| match self.undo {
-            Undo::Savepoint => session.rollback_to(SAVEPOINT),
+            Undo::Savepoint => {
+                session.rollback_to(SAVEPOINT).map_err(|e| e.of_transaction(found.first().map(|f| &f.error)))
+            }
             Undo::Transaction => session.rollback().and_then(|()| session.begin()),
             Undo::Never => Ok(()),
         };
@@ -389,8 +391,10 @@ impl Target {
             } else {
                 if self.guarded() && self.undo != Undo::Never {
                     undo(session)?;
-                    if first.row > 0 {
-                        self.load(table, session, rows, from, first.row)?;
+                    if first.row > 0
+                        && let Some(again) = self.load(table, session, rows, from, first.row)?.into_iter().next()
+                    {
+                        return Err(again.error.again());
                     }
                 }
                 failures.push(at(first));

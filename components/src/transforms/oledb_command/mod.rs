@@ -260,7 +260,7 @@ impl Stage for Command {
             return Err(Error::internal("a command that was not bound to a server is run"));
         };
         let not_acquired = |e| crate::connections::database::not_acquired(database.name(), &e);
-        let mut pen = Pen::new(database, &cx.services).map_err(not_acquired)?;
+        let mut pen = Pen::new(database, cx).map_err(not_acquired)?;
         let dialect = *pen.session().map_err(not_acquired)?.dialect();
         let sql = dialect.translate(&plan.sql).into_owned();
         for param in &plan.params {
@@ -358,9 +358,11 @@ impl Runner {
             return Ok(failures);
         }
         if let Some(first) = failures.first() {
-            session.rollback_to(SAVEPOINT).map_err(failed)?;
+            session.rollback_to(SAVEPOINT).map_err(|e| failed(e.of_transaction(Some(&first.error))))?;
             let before = Rows::new(first.row, rows.columns.iter().map(|c| c.slice(0, first.row)).collect());
-            rows_of(&mut *session, &before).map_err(failed)?;
+            if let Some(again) = rows_of(&mut *session, &before).map_err(failed)?.into_iter().next() {
+                return Err(failed(again.error.again()));
+            }
         }
         session.release(SAVEPOINT).map_err(failed)?;
         Ok(failures)

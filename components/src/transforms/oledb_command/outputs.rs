@@ -9,6 +9,12 @@ use dtsx_engine::diag::Result;
 use dtsx_engine::types::convert::{CastOptions, cast_value};
 use dtsx_engine::types::{DataType, Value, scalar};
 
+/// What is no row's failure. A deadlock undoes the whole transaction, and the rows before with it.
+fn ends(kind: ErrorKind) -> bool {
+    use ErrorKind as K;
+    matches!(kind, K::Lost | K::Cancelled | K::Unsupported | K::Busy | K::Undone)
+}
+
 /// The savepoint before a row's statement.
 const SAVEPOINT: &str = "dtsx_call";
 
@@ -51,7 +57,7 @@ impl Came {
                 };
                 params.push(Param { name: None, direction: param.direction, data_type: param.data_type, value });
             }
-            session.savepoint(SAVEPOINT)?;
+            session.savepoint(SAVEPOINT).map_err(|e| e.of_transaction(None))?;
             let done = session.execute(sql, &params, &plan.options).and_then(|executed| {
                 let one = |at: &usize| {
                     let value = executed.outputs.get(*at).cloned().unwrap_or(Value::Null);
@@ -61,14 +67,12 @@ impl Came {
             });
             match done {
                 Ok(values) => {
-                    session.release(SAVEPOINT)?;
+                    session.release(SAVEPOINT).map_err(|e| e.of_transaction(None))?;
                     self.rows.push(Some(values));
                 }
-                Err(error) if matches!(error.kind, ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::Unsupported) => {
-                    return Err(error);
-                }
+                Err(error) if ends(error.kind) => return Err(error),
                 Err(error) => {
-                    session.rollback_to(SAVEPOINT)?;
+                    session.rollback_to(SAVEPOINT).map_err(|e| e.of_transaction(Some(&error)))?;
                     failures.push(RowFailure { row, error });
                     self.rows.push(None);
                 }
