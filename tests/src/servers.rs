@@ -426,7 +426,7 @@ fn begin_postgres(folder: &Path, port: u16, durability: Durability) -> Result<()
         .arg(&data)
         .current_dir("/"))?;
     // Without openssl, the server does not encrypt.
-    let _ = certificates(&data);
+    let _ = certificates(&data, "postgres").and_then(|()| encrypted_users(&data));
     keep(folder, postmaster(&data, port, durability)?)?;
     wait(|| answer(Make::Postgres, port))
 }
@@ -450,10 +450,9 @@ fn postmaster(data: &Path, port: u16, durability: Durability) -> Result<Command,
 }
 
 /// Certificates of a root that signed itself, of the server for `localhost`, of the user `by_certificate`, and of another
-/// root that signed neither; and users that may only log in over encrypted connections. Made by openssl.
-fn certificates(data: &Path) -> Result<(), String> {
-    let openssl =
-        |words: &[&str]| run(as_user("postgres", Path::new("openssl")).args(words).current_dir(data)).map(drop);
+/// root that signed neither. Made by openssl, as the user of the server.
+fn certificates(data: &Path, owner: &str) -> Result<(), String> {
+    let openssl = |words: &[&str]| run(as_user(owner, Path::new("openssl")).args(words).current_dir(data)).map(drop);
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     for name in ["root", "other"] {
         let files = ["-keyout".to_owned(), format!("{name}.key"), "-out".into(), format!("{name}.crt")];
@@ -468,6 +467,11 @@ fn certificates(data: &Path) -> Result<(), String> {
         let by = ["-CA", "root.crt", "-CAkey", "root.key", "-CAcreateserial", "-days", "30", "-extfile", "names"];
         openssl(&[&["x509", "-req", "-in", &request, "-out", &signed][..], &by].concat())?;
     }
+    Ok(())
+}
+
+/// Users that may only log in over encrypted connections.
+fn encrypted_users(data: &Path) -> Result<(), String> {
     let access = data.join("pg_hba.conf");
     let rest = fs::read_to_string(&access).map_err(|e| e.to_string())?;
     let rules = "hostssl all encrypted all scram-sha-256\nhostnossl all encrypted all reject\n\
@@ -483,6 +487,8 @@ fn begin_mariadb(folder: &Path, port: u16, durability: Durability) -> Result<(),
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
         .arg(format!("--datadir={}", data.display()))
         .current_dir("/"))?;
+    // Without openssl, the server does not encrypt.
+    let _ = certificates(&data, "mysql");
     let init = data.join("init.sql");
     // One statement a line, as the server wants it.
     let users = "CREATE USER IF NOT EXISTS tester@'%';\nGRANT ALL PRIVILEGES ON *.* TO tester@'%' WITH GRANT OPTION;\n";
@@ -501,6 +507,11 @@ fn mariadbd(data: &Path, port: u16, durability: Durability) -> Result<Command, S
     let flush = if durability == Durability::Careful { 2 } else { 0 };
     command.arg(format!("--innodb-flush-log-at-trx-commit={flush}"));
     command.args(["--skip-name-resolve", "--local-infile=1"]);
+    if data.join("server.crt").exists() {
+        for (option, file) in [("cert", "server.crt"), ("key", "server.key"), ("ca", "root.crt")] {
+            command.arg(format!("--ssl-{option}={}", data.join(file).display()));
+        }
+    }
     Ok(command)
 }
 

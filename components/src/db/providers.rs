@@ -218,7 +218,10 @@ fn no_driver(what: &str, family: Family) -> DbError {
             "{}; or give postgres://… as the connection string, which needs none",
             package("odbc-postgresql", "psqlodbc", "https://www.postgresql.org/ftp/odbc")
         ),
-        Family::MySql => package("odbc-mariadb", "mariadb-connector-odbc", "https://mariadb.com/downloads/connectors"),
+        Family::MySql => format!(
+            "{}; or leave out of the string what only the driver knows, or give mariadb://… as the connection string",
+            package("odbc-mariadb", "mariadb-connector-odbc", "https://mariadb.com/downloads/connectors")
+        ),
         Family::Sybase => package("tdsodbc", "freetds", "https://www.freetds.org"),
         Family::Sqlite => format!(
             "{}; or give sqlite:FILE as the connection string, which needs none",

@@ -332,6 +332,38 @@ mod tests {
     }
 
     #[test]
+    fn mariadb_and_mysql_need_no_driver() {
+        let paths = PathMap::default();
+        for text in [
+            "mariadb://me:p%3Bw@db:3307/stage?ssl-mode=REQUIRED",
+            "mysql://db/stage",
+            "Driver=MariaDB Unicode;Server=db;Database=stage;Uid=me;Pwd={p;w}",
+            "Driver={MySQL ODBC 8.0 Unicode Driver};Server=db;Uid=me;Pwd=x",
+            "Server=db;Port=3306;Database=stage;User Id=me;Password=x;SslMode=Preferred;ConnectionTimeout=5",
+            "Provider=MySQLProv;Data Source=db;User ID=me;Password=x;Initial Catalog=stage",
+        ] {
+            let target = Target::parse(text, "Db", None, &paths).unwrap();
+            assert_eq!((target.driver.name(), target.family), ("MariaDB/MySQL", Family::MySql), "{text}");
+            assert!(!target.shown.contains("p;w") && !format!("{target:?}").contains("p;w"), "{target:?}");
+        }
+        // What the manager's kind says of a string that would be SQL Server's.
+        let kind = "ADO.NET:MySql.Data.MySqlClient.MySqlConnection, MySql.Data, Version=8.0.33.0";
+        let text = "server=db;user id=me;password=x;database=stage;persistsecurityinfo=True";
+        assert_eq!(with_provider(text.into(), kind), format!("Provider=MySQL;{text}"));
+        let target = Target::parse(&with_provider(text.into(), kind), "Db", None, &paths).unwrap();
+        assert_eq!(target.driver.name(), "MariaDB/MySQL");
+        for (text, kind) in [
+            (text, "ADO.NET:System.Data.SqlClient.SqlConnection"),
+            (text, "OLEDB"),
+            ("mariadb://db/x?a=b", kind),
+            ("Driver=SQLite3;Database=x", kind),
+            ("", kind),
+        ] {
+            assert_eq!(with_provider(text.into(), kind), text, "{kind}");
+        }
+    }
+
+    #[test]
     fn an_empty_string_says_what_to_give() {
         let error = Target::parse("", "Stage", None, &PathMap::default()).unwrap_err();
         assert!(error.message.contains("--connect 'Stage=…'"), "{error}");

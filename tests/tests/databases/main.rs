@@ -1,7 +1,7 @@
 //! Databases, on real ones: the embedded SQLite, and PostgreSQL and MariaDB on servers of the tests' own.
 //!
-//! `drivers`, `odbc`, `postgres` and `sql_server` test sessions, which `sessions` opens, against their contract; the others
-//! run whole packages on a `stage`.
+//! `drivers`, `mariadb`, `odbc`, `postgres` and `sql_server` test sessions, which `sessions` opens, against their contract;
+//! the others run whole packages on a `stage`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
 
@@ -9,6 +9,7 @@ mod bad_rows;
 mod configurations;
 mod drivers;
 mod killed;
+mod mariadb;
 mod odbc;
 mod pool;
 mod postgres;

@@ -1,42 +1,14 @@
 //! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
 
-use crate::sessions::{lease, load_columns, rows_of, run};
-use arrow::array::{Array, ArrayRef};
-use dtsx_components::db::{ErrorKind, Lease, LoadOptions, StatementOptions, TableName};
-use dtsx_engine::types::{DataType, Value, scalar};
+use crate::sessions::{lease, load_columns, read, rows_of, run};
+use dtsx_components::db::{ErrorKind, LoadOptions, StatementOptions, TableName};
+use dtsx_engine::types::{DataType, Value};
 use dtsx_tests::servers;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-/// The rows of a query: each value, or its fault.
-fn read(session: &mut Lease, sql: &str, wish: Option<DataType>) -> Vec<Vec<String>> {
-    let mut cursor = session.query(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
-    if let Some(wish) = wish {
-        let wishes = vec![Some(wish); cursor.columns().len()];
-        cursor.wish(&wishes).unwrap();
-    }
-    let mut out = Vec::new();
-    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
-        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
-        for row in 0..rows.len {
-            let value = |(at, (column, data_type)): (usize, (&ArrayRef, &DataType))| {
-                if rows.faults_of(at).iter().any(|f| f.row as usize == row) {
-                    assert!(column.is_null(row));
-                    return "fault".to_owned();
-                }
-                match scalar::value_at(column.as_ref(), data_type, row).unwrap() {
-                    Value::Text(text) => text.to_string(),
-                    other => format!("{other:?}"),
-                }
-            };
-            out.push(rows.columns.iter().zip(&types).enumerate().map(value).collect());
-        }
-    }
-    out
-}
 
 #[test]
 fn encryption_is_what_the_mode_says() {
@@ -101,11 +73,11 @@ fn encryption_is_what_the_mode_says() {
         let found = lease(&string);
         match (found, expected) {
             (Ok(mut session), Ok(encrypted)) => {
-                let rows = read(&mut session, "select ssl from pg_stat_ssl where pid = pg_backend_pid()", None);
+                let rows = read(&mut *session, "select ssl from pg_stat_ssl where pid = pg_backend_pid()", None);
                 assert_eq!(rows, [[encrypted]], "{string}");
                 // A block of rows larger than one record, both ways.
                 let many = "select sum(length(v)) from (select repeat('x', n) as v from generate_series(1, 2000) n) t";
-                assert_eq!(read(&mut session, many, None), [["I8(2001000)"]], "{string}");
+                assert_eq!(read(&mut *session, many, None), [["I8(2001000)"]], "{string}");
             }
             (Err(error), Err(words)) => {
                 assert_eq!(error.kind, ErrorKind::Connect, "{string}: {error}");
@@ -167,7 +139,7 @@ fn types_without_a_counterpart_come_as_text() {
         ("select 'NaN'::float8", "R8(NaN)"),
         ("select null::interval", "Null"),
     ] {
-        assert_eq!(read(&mut session, sql, None), [[expected]], "{sql}");
+        assert_eq!(read(&mut *session, sql, None), [[expected]], "{sql}");
     }
     // What a column cannot hold is a fault of its row, if faults are asked for, and else an error.
     for (wish, kind, values) in [
@@ -203,7 +175,7 @@ fn types_without_a_counterpart_come_as_text() {
         let rows: Vec<String> = values.iter().map(|(value, _)| format!("('{value}'::{kind})")).collect();
         let sql = format!("select v from (values {}) t(v)", rows.join(", "));
         let expected: Vec<&str> = values.iter().map(|(_, expected)| *expected).collect();
-        assert_eq!(read(&mut session, &sql, Some(wish)).concat(), expected, "{sql}");
+        assert_eq!(read(&mut *session, &sql, Some(wish)).concat(), expected, "{sql}");
         if kind != "numeric" {
             let mut cursor = session.query(&sql, &[], &StatementOptions::default()).unwrap();
             assert_eq!(cursor.next().err().map(|e| e.kind), Some(ErrorKind::Value), "{sql}");

@@ -42,7 +42,7 @@ fn rows(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) 
 }
 
 fn stages() -> impl Iterator<Item = Stage> {
-    let ways = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb];
+    let ways = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc];
     ways.into_iter().filter_map(Stage::new).inspect(|stage| {
         stage.sql(
             "create table parents (id int not null primary key, name varchar(20) default 'x', price decimal(10,2)); \
@@ -57,7 +57,7 @@ fn stages() -> impl Iterator<Item = Stage> {
 fn schema(stage: &Stage) -> String {
     match stage.way {
         Way::Sqlite => String::new(),
-        Way::MariaDb => stage.sql("select database()")[0].clone(),
+        Way::MariaDb | Way::MariaDbOdbc => stage.sql("select database()")[0].clone(),
         _ => "public".into(),
     }
 }
@@ -120,7 +120,7 @@ fn keys_indexes_views_and_constraints() {
 fn rowsets_that_hold_nothing_are_read_to_their_end() {
     for stage in stages().filter(|s| s.way != Way::Sqlite) {
         let mut all = vec!["Catalogs", "Check_Constraints", "Procedures"];
-        if stage.way != Way::MariaDb {
+        if !stage.way.is_maria() {
             all.extend(["Table_Privileges", "Column_Privileges", "Constraint_Column_Usage", "Constraint_Table_Usage"]);
             all.extend(["View_Table_Usage", "View_Column_Usage"]);
         }

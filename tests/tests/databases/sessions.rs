@@ -54,6 +54,33 @@ pub fn all_as(session: &mut dyn Session, sql: &str, params: &[Param], wish: Opti
     out
 }
 
+/// The rows of a query: each value as text, or its fault; `wish` asks for a type of all columns.
+pub fn read(session: &mut dyn Session, sql: &str, wish: Option<DataType>) -> Vec<Vec<String>> {
+    let mut cursor = session.query(sql, &[], &StatementOptions::default()).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    if let Some(wish) = wish {
+        let wishes = vec![Some(wish); cursor.columns().len()];
+        cursor.wish(&wishes).unwrap();
+    }
+    let mut out = Vec::new();
+    while let Some(rows) = cursor.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
+        let types: Vec<DataType> = cursor.columns().iter().map(|c| c.data_type).collect();
+        for row in 0..rows.len {
+            let value = |(at, (column, data_type)): (usize, (&ArrayRef, &DataType))| {
+                if rows.faults_of(at).iter().any(|f| f.row as usize == row) {
+                    assert!(column.is_null(row));
+                    return "fault".to_owned();
+                }
+                match scalar::value_at(column.as_ref(), data_type, row).unwrap() {
+                    Value::Text(text) => text.to_string(),
+                    other => format!("{other:?}"),
+                }
+            };
+            out.push(rows.columns.iter().zip(&types).enumerate().map(value).collect());
+        }
+    }
+    out
+}
+
 /// Columns to load.
 pub fn load_columns(names: &[&str], types: &[DataType]) -> Vec<LoadColumn> {
     names.iter().zip(types).map(|(name, t)| LoadColumn { name: (*name).into(), data_type: *t }).collect()

@@ -227,9 +227,15 @@ impl MySqlSession {
     }
 
     pub(super) fn describe_query(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
-        let prepared = self.wire.prepare(unescaped(sql))?;
-        self.wire.close(prepared.id)?;
-        Ok(prepared.columns.iter().map(|d| info(d, &types::column(d))).collect())
+        // Of several, the first that yields rows is the one that a reader gets.
+        for (sql, _) in statements(unescaped(sql)) {
+            let prepared = self.wire.prepare(sql)?;
+            self.wire.close(prepared.id)?;
+            if !prepared.columns.is_empty() {
+                return Ok(prepared.columns.iter().map(|d| info(d, &types::column(d))).collect());
+            }
+        }
+        Ok(Vec::new())
     }
 
     pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {

@@ -535,7 +535,6 @@ impl Wire {
 
     /// Appends what is in the packet that ends at `end` to `out`, and goes behind it.
     fn take(&mut self, end: usize, out: &mut Vec<u8>) {
-        self.number = self.input[self.at + 3].wrapping_add(1);
         while self.at < end {
             let length = self.length(self.at).unwrap_or(0);
             self.number = self.input[self.at + 3].wrapping_add(1);
