@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn who_asks_where() {
-        let address = Address::of(&Pairs::parse("Data Source=db.example;Port=3307;User Id=me;Password= p ;Database=x"));
+        let address =
+            Address::of(&Pairs::parse("Data Source=db.example;Port=3307;User Id=me;Password={ p };Database=x"));
         let address = address.unwrap();
         assert_eq!((address.host.as_str(), address.port, address.database.as_str()), ("db.example", 3307, "x"));
         assert_eq!((address.user.as_str(), address.password.as_str(), address.socket), ("me", " p ", None));
