@@ -83,13 +83,15 @@ fn piece(
             from += 1;
             continue;
         }
-        session.savepoint(BEFORE)?;
+        session.savepoint(BEFORE).map_err(|e| e.of_transaction(None))?;
         match together(session, &payload) {
-            Ok(count) if !batch.inserts || count == (end - from) as u64 => session.release(BEFORE)?,
+            Ok(count) if !batch.inserts || count == (end - from) as u64 => {
+                session.release(BEFORE).map_err(|e| e.of_transaction(None))?;
+            }
             Err(error) if fatal(&error) => return Err(error),
-            Ok(_) | Err(_) => {
+            done => {
                 drop(payload);
-                session.rollback_to(BEFORE)?;
+                session.rollback_to(BEFORE).map_err(|e| e.of_transaction(done.as_ref().err()))?;
                 apart(session, batch, (from, end), failures)?;
             }
         }
@@ -188,15 +190,15 @@ fn flat(
     let cells: Vec<Cell<'_>> = (from..to).flat_map(|row| batch.row(row)).collect();
     let guarded = guarded && session.in_transaction();
     if guarded {
-        session.savepoint(BEFORE)?;
+        session.savepoint(BEFORE).map_err(|e| e.of_transaction(None))?;
     }
     let done = session.execute_prepared(id, &batch.kinds, &cells).and_then(|()| ended(session));
     match done {
-        Ok(_) if guarded => session.release(BEFORE),
+        Ok(_) if guarded => session.release(BEFORE).map_err(|e| e.of_transaction(None)),
         Ok(_) => Ok(()),
         Err(error) => {
             if guarded && !fatal(&error) {
-                session.rollback_to(BEFORE)?;
+                session.rollback_to(BEFORE).map_err(|e| e.of_transaction(Some(&error)))?;
             }
             Err(error)
         }

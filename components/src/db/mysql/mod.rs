@@ -83,6 +83,7 @@ fn fatal(error: &DbError) -> bool {
             | ErrorKind::Cancelled
             | ErrorKind::Timeout
             | ErrorKind::Busy
+            | ErrorKind::Undone
             | ErrorKind::NoTable
             | ErrorKind::Connect
     )
