@@ -349,7 +349,7 @@ mod tests {
         let mut encoder = KeyEncoder::new(plan.keys.clone());
         // A row takes so much room that a run has many blocks; each run has half of all keys.
         let text = |run: u64, key: i64| format!("{key} of run {run}{}", " ".repeat(900));
-        let has = |run: u64, key: i64| FixedState::with_seed(run).hash_one(key) % 2 == 0;
+        let has = |run: u64, key: i64| FixedState::with_seed(run).hash_one(key).is_multiple_of(2);
         let mut expected: BTreeMap<i64, String> = BTreeMap::new();
         let mut chunk = |run: u64| {
             let keys: Vec<i64> = (0..1500).rev().filter(|key| has(run, *key)).collect();
