@@ -598,3 +598,20 @@ fn a_deadlock_is_no_rows_failure() {
         }
     }
 }
+
+#[test]
+fn a_transaction_that_a_query_begins_is_open() {
+    for subject in subjects() {
+        let mut session = lease(&subject.string).unwrap();
+        let session = &mut *session;
+        run(session, "create table t(id int)");
+        for (begin, end) in [("begin", "rollback"), ("begin", "commit")] {
+            drop(session.query(begin, &[], &StatementOptions::default()).unwrap());
+            assert!(session.in_transaction(), "{} {begin}", subject.name);
+            run(session, "insert into t values (1)");
+            drop(session.query(end, &[], &StatementOptions::default()).unwrap());
+            assert!(!session.in_transaction(), "{} {end}", subject.name);
+        }
+        assert_eq!(numbers(session, "select count(*) from t"), [1], "{}", subject.name);
+    }
+}

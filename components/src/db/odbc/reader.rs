@@ -39,6 +39,10 @@ pub(super) struct OdbcCursor {
     block_rows: usize,
     spare: Spare,
     done: bool,
+    /// The statement ended without a result.
+    ended: bool,
+    /// Rows affected before the first result.
+    counted: Option<u64>,
     cancelled: Arc<AtomicBool>,
     running: Running,
 }
@@ -128,10 +132,12 @@ impl OdbcCursor {
         options: &StatementOptions,
         cancelled: Arc<AtomicBool>,
     ) -> Outcome<OdbcCursor> {
-        while statement.width()? == 0 {
-            if !statement.more_results()? {
-                break;
+        let (mut ended, mut counted) = (false, None);
+        while !ended && statement.width()? == 0 {
+            if let Some(rows) = statement.row_count() {
+                *counted.get_or_insert(0) += rows;
             }
+            ended = !statement.more_results()?;
         }
         let mut cursor = OdbcCursor {
             statement,
@@ -143,11 +149,16 @@ impl OdbcCursor {
             block_bytes: options.block_bytes,
             block_rows: options.block_rows.max(1),
             spare: Spare::default(),
-            done: false,
+            done: ended,
+            ended,
+            counted,
             cancelled,
             running,
         };
-        cursor.prepare()?;
+        // Of a statement that came to its end without a result, the driver manager lets nobody ask any more.
+        if !ended {
+            cursor.prepare()?;
+        }
         Ok(cursor)
     }
 
@@ -291,6 +302,9 @@ impl Cursor for OdbcCursor {
     }
 
     fn next_result(&mut self) -> Outcome<bool> {
+        if self.ended {
+            return Ok(false);
+        }
         let mut more = self.statement.more_results();
         // Counts of rows stand between results.
         while matches!(more, Ok(true)) && self.statement.width()? == 0 {
@@ -306,12 +320,12 @@ impl Cursor for OdbcCursor {
     fn finish(mut self: Box<Self>) -> Outcome<Executed> {
         // Output parameters come after the last result.
         let mut last = None;
-        while self.statement.more_results()? {
+        while !self.ended && self.statement.more_results()? {
             let width = self.statement.width()?;
             self.running.note(&mut self.statement, width, &mut last)?;
         }
         let outputs = self.running.outputs(&self.statement, last)?;
-        Ok(Executed { rows: self.statement.row_count(), outputs })
+        Ok(Executed { rows: self.statement.row_count().or(self.counted), outputs })
     }
 }
 

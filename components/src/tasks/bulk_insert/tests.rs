@@ -2,6 +2,15 @@ use crate::tasks::kit::{Ran, Single};
 
 /// Loads a file into a table of four columns; the run, and the table's rows.
 fn load(file: impl AsRef<[u8]>, attributes: &[(&str, &str)]) -> (Ran, Vec<String>) {
+    load_in(file, attributes, |single| single)
+}
+
+/// The same with a change to the package.
+fn load_in(
+    file: impl AsRef<[u8]>,
+    attributes: &[(&str, &str)],
+    change: impl FnOnce(Single) -> Single,
+) -> (Ran, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (path, data) = (folder.path().join("t.db"), folder.path().join("data.txt"));
     std::fs::write(&data, file).unwrap();
@@ -18,10 +27,10 @@ fn load(file: impl AsRef<[u8]>, attributes: &[(&str, &str)]) -> (Ran, Vec<String
         ("RowTerminator", "{LF}"),
     ];
     all.extend_from_slice(attributes);
-    let ran = Single::new("Microsoft.BulkInsertTask", "BulkInsertTaskData", &all)
+    let single = Single::new("Microsoft.BulkInsertTask", "BulkInsertTaskData", &all)
         .connection("File", "FILE", &data.display().to_string(), "0")
-        .connection("Db", "OLEDB", &format!("sqlite:{}", path.display()), "0")
-        .run(|_| {});
+        .connection("Db", "OLEDB", &format!("sqlite:{}", path.display()), "0");
+    let ran = change(single).run(|_| {});
     let mut statement = db
         .prepare("select id || ':' || coalesce(name, '-') || ':' || coalesce(price, '-') from t order by id")
         .unwrap();
@@ -75,6 +84,14 @@ fn batches_are_kept() {
     let (ran, rows) = load(format!("{file}1,again,1,\n"), &[("BatchSize", "4")]);
     assert!(!ran.succeeded());
     assert_eq!(rows.len(), 8);
+    // A container's transaction is nobody's to commit before its end.
+    let within = |single: Single| single.set(0, "TransactionOption", "2");
+    let (ran, rows) = load_in(&file, &[("BatchSize", "4")], within);
+    assert!(ran.succeeded(), "{:?}", ran.texts("OnError"));
+    assert_eq!(rows.len(), 10);
+    let (ran, rows) = load_in(format!("{file}1,again,1,\n"), &[("BatchSize", "4")], within);
+    assert!(!ran.succeeded());
+    assert_eq!(rows.len(), 0);
 }
 
 #[test]
