@@ -389,3 +389,49 @@ fn a_server_that_does_not_prove_what_it_knows_is_not_trusted() {
     assert!(error.message.contains("without proving") && error.kind == ErrorKind::Connect, "{error}");
     server.join().unwrap();
 }
+
+#[test]
+fn a_deadlock_is_no_rows_failure() {
+    let Some(server) = servers::postgres() else { return };
+    for load in [false, true] {
+        let database = server.database().unwrap();
+        database.sql("create table t(id int primary key, v int)").unwrap();
+        let (mut here, mut there) = (lease(&database.url()).unwrap(), lease(&database.url()).unwrap());
+        // Whoever looks first finds it, and is the one that is ended.
+        run(&mut *here, "set deadlock_timeout = '3s'");
+        run(&mut *there, "set deadlock_timeout = '1min'");
+        let statement = |id: i32| match load {
+            true => format!("insert into t values ({id}, 1)"),
+            false => format!("update t set v = 1 where id = {id}"),
+        };
+        if !load {
+            run(&mut *here, "insert into t select n, 0 from generate_series(1, 100) n");
+        }
+        there.begin().unwrap();
+        run(&mut *there, &statement(50));
+        here.begin().unwrap();
+        let ended = std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                let types = [DataType::I4, DataType::I4];
+                let rows: Vec<Vec<Value>> = (1..=100).map(|id| vec![Value::I4(id), Value::I4(id)]).collect();
+                if load {
+                    let columns = load_columns(&["id", "v"], &types);
+                    let mut loader = here.loader(&TableName::parse("t"), &columns, &LoadOptions::default())?;
+                    return loader.write(&rows_of(&rows, &types));
+                }
+                let (sql, options) = ("update t set v = ? where id = ?", StatementOptions::default());
+                here.execute_rows(sql, &rows_of(&rows, &types), &types, &options)
+            });
+            let waiting = || database.sql("select count(*) from pg_locks where not granted").unwrap();
+            let begun = Instant::now();
+            while waiting().trim() == "0" && begun.elapsed() < Duration::from_secs(2) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            run(&mut *there, &statement(1));
+            there.commit().unwrap();
+            first.join().unwrap()
+        });
+        let error = ended.unwrap_err();
+        assert!(error.state == "40P01" && error.kind == ErrorKind::Busy, "{load}: {error}");
+    }
+}

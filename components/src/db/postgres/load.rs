@@ -114,12 +114,12 @@ impl<'s> PostgresLoader<'s> {
             let answer = self.answer()?;
             refused = refused.or(answer);
         }
-        match refused {
+        match &refused {
             // A COPY that is given up is told as one that is cancelled.
-            Some((error, _)) if whole && fatal(&error) => return Err(error),
-            Some(_) if inside => {
+            Some((error, _)) if whole && fatal(error) => return Err(error.clone()),
+            Some((error, _)) if inside => {
                 let back = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}");
-                self.session.simple(&back)?;
+                self.session.simple(&back).map_err(|e| e.of_transaction(Some(error)))?;
             }
             _ => {}
         }

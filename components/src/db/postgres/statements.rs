@@ -286,7 +286,8 @@ impl PostgresSession {
     pub(super) fn leave(&mut self, inside: bool, savepoint: &str, done: Outcome<()>) -> Outcome<()> {
         if inside && done.as_ref().err().is_none_or(|e| !fatal(e)) {
             let back = if done.is_err() { format!("ROLLBACK TO SAVEPOINT {savepoint}; ") } else { String::new() };
-            self.simple(&format!("{back}RELEASE SAVEPOINT {savepoint}"))?;
+            let left = self.simple(&format!("{back}RELEASE SAVEPOINT {savepoint}"));
+            left.map_err(|e| e.of_transaction(done.as_ref().err()))?;
         }
         done
     }
@@ -413,9 +414,12 @@ impl PostgresSession {
 /// The columns of a table.
 pub(super) type Described = Arc<[(ColumnInfo, Column)]>;
 
-/// What ends a run of many rows, and is not the fault of one of them.
+/// What ends a run of many rows, and is not the fault of one of them: a deadlock is nobody's, and what cannot be put in
+/// order with other transactions (40001) now cannot be later in this one.
 pub(super) fn fatal(error: &DbError) -> bool {
-    matches!(error.kind, ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::NoTable | ErrorKind::Connect)
+    use ErrorKind as K;
+    matches!(error.kind, K::Lost | K::Cancelled | K::NoTable | K::Connect | K::Undone)
+        || matches!(error.state.as_str(), "40001" | "40P01")
 }
 
 /// A statement that is parsed and not run.
