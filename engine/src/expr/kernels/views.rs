@@ -98,14 +98,14 @@ impl<'s> TextOut<'s> {
         }
         let text = column.value(row);
         // The ends of the part are those of characters, or this is the end of it.
-        let part = text[from..to].as_bytes();
+        let part = &text[from..to];
         self.views.push(if part.len() > INLINE {
             let (block, offset) = ((view >> 64) as u32, (view >> 96) as u32);
-            long(part, block, offset + from as u32)
+            long(part.as_bytes(), block, offset + from as u32)
         } else if let Some(chunk) = text.as_bytes()[from..].first_chunk::<16>() {
             short(u128::from_le_bytes(*chunk) << 32, part.len())
         } else {
-            inline(part)
+            inline(part.as_bytes())
         });
     }
 

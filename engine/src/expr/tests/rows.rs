@@ -304,7 +304,7 @@ fn long_chains_are_no_deep_expressions() {
 fn replacements_of_null_keep_the_type() {
     let price: ArrayRef =
         Arc::new(Decimal128Array::from(vec![Some(12_345), None]).with_precision_and_scale(8, 2).expect("two digits"));
-    let large = vec![123_456_789_12, 123_456_789_12];
+    let large = vec![12_345_678_912, 12_345_678_912];
     let large: ArrayRef = Arc::new(Decimal128Array::from(large).with_precision_and_scale(38, 2).expect("two digits"));
     let names = names(vec![
         ("p", DataType::Numeric { precision: 8, scale: 2 }, price),
