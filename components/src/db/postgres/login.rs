@@ -1,6 +1,7 @@
 //! Where a server is, who asks, and how the connection is protected: the pairs of a connection string, in the words of
 //! libpq, of its ODBC driver and of Npgsql.
 
+use super::surroundings::{self, Login, Variables};
 use super::tls::Protection;
 use crate::db::connection_string::{Pairs, normal};
 use crate::db::error::{DbError, ErrorKind, Outcome};
@@ -128,6 +129,8 @@ pub(super) struct Address {
     pub(super) database: String,
     pub(super) user: String,
     pub(super) password: String,
+    /// Why a password file was not read that may hold the password.
+    pub(super) passed_over: Option<String>,
     pub(super) protection: Protection,
     pub(super) binding: Binding,
     /// Settings that the session begins with.
@@ -135,7 +138,13 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// What a connection string says and, where it says nothing, the surroundings of this process.
     pub(super) fn of(pairs: &Pairs) -> Outcome<Address> {
+        Address::within(pairs, &surroundings::of_process)
+    }
+
+    fn within(pairs: &Pairs, variables: Variables<'_>) -> Outcome<Address> {
+        let pairs = &surroundings::with_variables(pairs, variables);
         let text = |keys: &[&str], default: &str| pairs.filled(keys).unwrap_or(default).trim().to_owned();
         let user = text(&["UID", "User", "Username", "User ID"], "postgres");
         let binding = match pairs.filled(&["channel_binding"]).unwrap_or("prefer").trim().to_ascii_lowercase().as_str()
@@ -153,11 +162,22 @@ impl Address {
         for (keys, setting) in [("Search Path", "search_path"), ("Options", "options")] {
             settings.extend(pairs.filled(&[keys]).map(|value| (setting, value.to_owned())));
         }
+        let (host, database) =
+            (text(&["Server", "Servername", "Host"], "localhost"), text(&["Database", "Dbname"], &user));
+        let (password, passed_over) = match pairs.get(&["PWD", "Password"]).filter(|p| !p.is_empty()) {
+            Some(password) => (password.to_owned(), None),
+            None => {
+                let login = Login { host: &host, port, database: &database, user: &user };
+                let found = surroundings::password(&login, variables);
+                (found.password.unwrap_or_default(), found.passed_over)
+            }
+        };
         Ok(Address {
-            host: text(&["Server", "Servername", "Host"], "localhost"),
+            host,
             port,
-            database: text(&["Database", "Dbname"], &user),
-            password: pairs.get(&["PWD", "Password"]).unwrap_or("").to_owned(),
+            database,
+            password,
+            passed_over,
             user,
             protection: Protection::of(pairs)?,
             binding,
@@ -188,6 +208,25 @@ mod tests {
         assert_eq!((address.user.as_str(), address.password.as_str()), ("me", "a'b;c"));
         for other in ["Host=db;Username=me", "Data Source=x", "host=db;user=me", "user=me", "host='db", ""] {
             assert!(conninfo(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_the_string_says_comes_before_the_surroundings() {
+        let variables = |name: &str| match name {
+            "PGPASSWORD" => Some("around".to_owned()),
+            "PGHOST" => Some("elsewhere".to_owned()),
+            "PGUSER" => Some("somebody".to_owned()),
+            _ => None,
+        };
+        for (text, host, user, password) in [
+            ("Driver=PostgreSQL Unicode;Server=db;Uid=me;Pwd=own", "db", "me", "own"),
+            ("Driver=PostgreSQL Unicode;Server=db;Uid=me;Pwd=", "db", "me", "around"),
+            ("Driver=PostgreSQL Unicode;Database=x", "elsewhere", "somebody", "around"),
+        ] {
+            let address = Address::within(&Pairs::parse(text), &variables).unwrap();
+            let found = (address.host.as_str(), address.user.as_str(), address.password.as_str());
+            assert_eq!(found, (host, user, password), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL by its own protocol: statements and rows in binary form, bulk loads by COPY.
 //!
-//! `login` is where the server is and who asks, `tls` the encryption, `wire` the connection; `types` reads the binary form and
+//! `login` is where the server is and who asks, `surroundings` what libpq reads of that from its variables and its password
+//! file, `tls` the encryption, `wire` the connection; `types` reads the binary form and
 //! `binary` writes it; `statements` is what a session runs, `load` the bulk load. A block of
 //! rows is the messages as they came; a lane decodes them, and texts stay where they are, as views into the block.
 
@@ -8,6 +9,7 @@ mod binary;
 mod load;
 mod login;
 mod statements;
+mod surroundings;
 mod tls;
 mod types;
 mod wire;
@@ -28,6 +30,11 @@ use std::sync::atomic::Ordering;
 use wire::Wire;
 
 pub(super) use login::{conninfo, understands};
+
+/// Whether a password is at hand for the login: its own, or one of its surroundings.
+pub(super) fn has_password(target: &Target) -> bool {
+    Address::of(&Pairs::parse(target.address.reveal())).is_ok_and(|address| !address.password.is_empty())
+}
 
 /// Opens PostgreSQL databases.
 pub struct PostgresDriver;

@@ -265,8 +265,11 @@ impl Wire {
         let rest = body.get(4..).unwrap_or(&[]);
         let (user, password) = (address.user.as_bytes(), address.password.as_bytes());
         if password.is_empty() && matches!(kind, 3 | 5 | 10) {
-            let message =
-                format!("the server asks for the password of \"{}\", and the connection has none", address.user);
+            let user = &address.user;
+            let mut message = format!("the server asks for the password of \"{user}\", and the connection has none");
+            if let Some(why) = &address.passed_over {
+                message.push_str(&format!("; {why}"));
+            }
             return Err(DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) });
         }
         if address.binding == Binding::Required && matches!(kind, 3 | 5) {
