@@ -102,6 +102,15 @@ impl DbError {
         DbError { kind: ErrorKind::Undone, message, ..self }
     }
 
+    /// Whether a column that takes no NULL was given one.
+    pub(crate) fn refuses_null(&self) -> bool {
+        const SQLITE_CONSTRAINT_NOTNULL: i32 = 1299;
+        const MYSQL_BAD_NULL: i32 = 1048;
+        const SQL_SERVER_NULL: i32 = 515;
+        let numbers = [SQLITE_CONSTRAINT_NOTNULL, MYSQL_BAD_NULL, SQL_SERVER_NULL];
+        self.kind == ErrorKind::Constraint && (self.state == "23502" || numbers.contains(&self.native))
+    }
+
     /// The HRESULT that an OLE DB provider would give.
     pub fn hresult(&self) -> u32 {
         match self.kind {

@@ -187,7 +187,7 @@ impl Database {
         };
         let lent = Arc::<Mutex<Lent>>::default();
         let canceller = canceller(session.as_ref(), &lent);
-        let hook = self.cancel.on_cancel(move || canceller.cancel());
+        let hook = self.cancel.on_cancel_apart(move || canceller.cancel());
         let database = self.clone();
         Ok(Lease { session: Some(session), database, retained, enlisted, broken: false, lent, _hook: hook })
     }

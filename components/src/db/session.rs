@@ -56,11 +56,13 @@ pub struct StatementOptions {
     pub block_bytes: usize,
     /// The code page of text whose code page the database does not tell; 0: the driver's own.
     pub code_page: u32,
+    /// How many rows somebody reads; None: all. A driver that can spares the rest.
+    pub most_rows: Option<u32>,
 }
 
 impl Default for StatementOptions {
     fn default() -> StatementOptions {
-        StatementOptions { timeout: None, block_rows: 16_384, block_bytes: 4 << 20, code_page: 0 }
+        StatementOptions { timeout: None, block_rows: 16_384, block_bytes: 4 << 20, code_page: 0, most_rows: None }
     }
 }
 

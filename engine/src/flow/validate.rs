@@ -212,6 +212,7 @@ impl Found<'_> {
         if spec.outputs.iter().any(|o| o.is_error) {
             return;
         }
+        self.ignores();
         let redirects = |d: &Dispositions| d.error == Disposition::Redirect || d.truncation == Disposition::Redirect;
         let code = codes::DTS_E_INVALIDERRORDISPOSITION;
         let input = |input: &InputSpec| port(spec, "Inputs", &input.name);
@@ -232,6 +233,35 @@ impl Found<'_> {
             for column in output.columns.iter().filter(|c| redirects(&c.dispositions)) {
                 let object = format!("{}.Columns[{}]", port(spec, "Outputs", &output.name), column.name);
                 self.column(code, code.message(&[&object]), &column.name, column.span);
+            }
+        }
+    }
+
+    /// A component without an error output uses no dispositions in the original: one that ignores failures is told of.
+    fn ignores(&mut self) {
+        let spec = self.spec;
+        let mut sites: Vec<(String, Dispositions)> = Vec::new();
+        for input in &spec.inputs {
+            let object = port(spec, "Inputs", &input.name);
+            let columns = input.columns.iter().map(|c| (format!("{object}.Columns[{}]", c.name), c.dispositions));
+            sites.extend(columns);
+            sites.push((object, input.dispositions));
+        }
+        for output in &spec.outputs {
+            let object = port(spec, "Outputs", &output.name);
+            let columns = output.columns.iter().map(|c| (format!("{object}.Columns[{}]", c.name), c.dispositions));
+            sites.extend(columns);
+            sites.push((object, output.dispositions));
+        }
+        for (object, dispositions) in sites {
+            for (disposition, code) in [
+                (dispositions.error, codes::DTS_E_ERRORROWDISPMUSTBENOTUSED),
+                (dispositions.truncation, codes::DTS_E_TRUNCROWDISPMUSTBENOTUSED),
+            ] {
+                if disposition == Disposition::Ignore {
+                    let warning = Diagnostic::warning(code, &spec.path, code.message(&[&object]));
+                    self.diagnostics.push(warning.with_span(spec.span));
+                }
             }
         }
     }
@@ -331,6 +361,27 @@ mod tests {
                     s.outputs[0].columns[0].dispositions.truncation = Disposition::Redirect;
                 },
                 "INVALIDERRORDISPOSITION",
+            ),
+            (
+                &|s| {
+                    s.outputs.pop();
+                    s.outputs[0].columns[0].dispositions.truncation = Disposition::Ignore;
+                },
+                "TRUNCROWDISPMUSTBENOTUSED",
+            ),
+            (
+                &|s| {
+                    s.outputs.pop();
+                    s.inputs[0].dispositions.error = Disposition::Ignore;
+                },
+                "ERRORROWDISPMUSTBENOTUSED",
+            ),
+            (
+                &|s| {
+                    s.outputs.pop();
+                    s.outputs[0].dispositions.error = Disposition::Ignore;
+                },
+                "ERRORROWDISPMUSTBENOTUSED",
             ),
         ];
         for (change, code) in cases {

@@ -70,6 +70,19 @@ impl CancelToken {
         CancelHook { token: self.clone(), id }
     }
 
+    /// The same for a hook that may itself wait, as one that asks a server does: it runs on a thread of its own, which
+    /// nobody waits for, so that it holds up neither whoever cancels nor the other hooks.
+    pub fn on_cancel_apart(&self, hook: impl Fn() + Send + Sync + 'static) -> CancelHook {
+        let hook: Hook = Arc::new(hook);
+        self.on_cancel(move || {
+            let apart = hook.clone();
+            let thread = std::thread::Builder::new().name("dtsx-cancel".to_owned()).spawn(move || apart());
+            if thread.is_err() {
+                hook();
+            }
+        })
+    }
+
     fn hooks(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Hook>> {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,9 @@
 
 mod bad_rows;
 mod configurations;
+mod deferred;
 mod drivers;
+mod frozen;
 mod killed;
 mod mariadb;
 mod odbc;

@@ -47,7 +47,7 @@ impl Driver for PostgresDriver {
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
         let wire = Wire::open(&Address::of(&Pairs::parse(target.address.reveal()))?, target.connect_timeout)?;
         let dialect = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
-        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, described: None, timeout: None }))
+        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, asked: None, described: None, timeout: None }))
     }
 }
 
@@ -56,6 +56,8 @@ struct PostgresSession {
     dialect: Dialect,
     /// The text of the statement that is prepared under the name [`statements::NAME`].
     prepared: Option<String>,
+    /// The query with parameters that was asked last: those that are asked again and again are prepared.
+    asked: Option<statements::Asked>,
     /// The table that was described last, as it is spelled: a bulk load asks with every batch.
     described: Option<(String, statements::Described)>,
     /// The statement_timeout that is set.
@@ -126,6 +128,7 @@ impl Session for PostgresSession {
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         self.alive()?;
         self.described = None;
+        self.asked = None;
         let done = self.set_timeout(options.timeout).and_then(|()| self.run(sql, params));
         done.map_err(|e| self.told(e))
     }
@@ -206,6 +209,7 @@ impl Session for PostgresSession {
     fn rollback(&mut self) -> Outcome<()> {
         // What was undone may be the table.
         self.described = None;
+        self.asked = None;
         self.simple("ROLLBACK").map(drop)
     }
 
@@ -239,6 +243,7 @@ impl Session for PostgresSession {
 
     fn reset(&mut self) -> bool {
         self.prepared = None;
+        self.asked = None;
         self.described = None;
         self.timeout = None;
         let clean = self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None));

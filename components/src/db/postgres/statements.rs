@@ -17,8 +17,12 @@ use std::time::Duration;
 
 /// The name under which a statement is prepared that runs once for each row.
 pub(super) const NAME: &str = "dtsx";
+/// The name under which a query is prepared that is asked again and again.
+const QUERY: &str = "dtsx_query";
 /// Rows whose statements are sent before an answer is read.
 const PIPELINE: usize = 256;
+/// Rows of a block for which no memory is taken beforehand.
+const FEW: usize = 16;
 
 fn unsent(error: &io::Error) -> DbError {
     DbError::new(ErrorKind::Statement, format!("the statement cannot be sent: {error}"))
@@ -293,10 +297,10 @@ impl PostgresSession {
     }
 
     /// Parses a statement and learns the columns of its result.
-    fn parsed(&mut self, sql: &str) -> Outcome<Vec<(ColumnInfo, Column)>> {
+    fn parsed(&mut self, name: &str, sql: &str) -> Outcome<Vec<(ColumnInfo, Column)>> {
         let out = &mut self.wire.out;
-        frontend::parse("", sql, [], out).map_err(|e| unsent(&e))?;
-        frontend::describe(b'S', "", out).map_err(|e| unsent(&e))?;
+        frontend::parse(name, sql, [], out).map_err(|e| unsent(&e))?;
+        frontend::describe(b'S', name, out).map_err(|e| unsent(&e))?;
         frontend::sync(out);
         self.wire.send()?;
         let (mut columns, mut error) = (Vec::new(), None);
@@ -314,7 +318,7 @@ impl PostgresSession {
 
     pub(super) fn describe_query(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
         let (sql, _) = numbered(sql, &[]);
-        Ok(self.parsed(&sql)?.into_iter().map(|(info, _)| info).collect())
+        Ok(self.parsed("", &sql)?.into_iter().map(|(info, _)| info).collect())
     }
 
     /// The columns of a table, and what the catalog knows of them; from memory while nothing was run that could have
@@ -330,7 +334,7 @@ impl PostgresSession {
     }
 
     fn ask_for_table(&mut self, table: &TableName) -> Outcome<Vec<(ColumnInfo, Column)>> {
-        let mut columns = self.parsed(&self.dialect.select_all(table))?;
+        let mut columns = self.parsed("", &self.dialect.select_all(table))?;
         let name = self.dialect.table(table).replace('\'', "''");
         let sql = format!(
             "SELECT a.attname::text, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
@@ -397,7 +401,7 @@ impl PostgresSession {
     pub(super) fn begin_query(&mut self, sql: &str, params: &[Param]) -> Outcome<Begun> {
         outputs(params)?;
         let (sql, order) = numbered(sql, params);
-        let mut columns = self.parsed(&sql)?;
+        let (mut columns, name) = if params.is_empty() { (self.parsed("", &sql)?, "") } else { self.ask(&sql)? };
         if columns.iter().any(|(_, column)| matches!(column.form, Form::Money { .. })) {
             let places = self.money_places()?;
             for (_, column) in &mut columns {
@@ -407,7 +411,25 @@ impl PostgresSession {
             }
         }
         let params: Vec<Param> = order.iter().filter_map(|at| params.get(*at)).cloned().collect();
-        Ok(Begun { sql, columns, params })
+        Ok(Begun { sql, name, columns, params })
+    }
+
+    /// The columns of a query with parameters, and the statement that it is. The second time it is prepared, so that each
+    /// further time costs the server no more than the rows that it finds.
+    fn ask(&mut self, sql: &str) -> Outcome<(Vec<(ColumnInfo, Column)>, &'static str)> {
+        match &self.asked {
+            Some(Asked { sql: known, columns: Some(columns) }) if known == sql => Ok((columns.clone(), QUERY)),
+            Some(Asked { sql: known, columns: None }) if known == sql => {
+                frontend::close(b'S', QUERY, &mut self.wire.out).map_err(|e| unsent(&e))?;
+                let columns = self.parsed(QUERY, sql)?;
+                self.asked = Some(Asked { sql: sql.to_owned(), columns: Some(columns.clone()) });
+                Ok((columns, QUERY))
+            }
+            _ => {
+                self.asked = Some(Asked { sql: sql.to_owned(), columns: None });
+                Ok((self.parsed("", sql)?, ""))
+            }
+        }
     }
 }
 
@@ -422,9 +444,18 @@ pub(super) fn fatal(error: &DbError) -> bool {
         || matches!(error.state.as_str(), "40001" | "40P01")
 }
 
+/// A query with parameters that was asked.
+pub(super) struct Asked {
+    sql: String,
+    /// The columns of its result, once it is prepared as [`QUERY`].
+    columns: Option<Vec<(ColumnInfo, Column)>>,
+}
+
 /// A statement that is parsed and not run.
 pub(super) struct Begun {
     sql: String,
+    /// The name under which it is prepared; "" if it is not.
+    name: &'static str,
     columns: Vec<(ColumnInfo, Column)>,
     params: Vec<Param>,
 }
@@ -433,6 +464,7 @@ pub(super) struct Begun {
 pub(super) struct PostgresCursor<'s> {
     session: &'s mut PostgresSession,
     sql: String,
+    name: &'static str,
     infos: Vec<ColumnInfo>,
     columns: Arc<Vec<Column>>,
     wanted: Arc<Vec<bool>>,
@@ -443,6 +475,8 @@ pub(super) struct PostgresCursor<'s> {
     affected: Option<u64>,
     block_rows: usize,
     block_bytes: usize,
+    /// Rows after which the server stops; 0: it gives all.
+    most_rows: i32,
 }
 
 impl<'s> PostgresCursor<'s> {
@@ -455,6 +489,7 @@ impl<'s> PostgresCursor<'s> {
         PostgresCursor {
             session,
             sql: begun.sql,
+            name: begun.name,
             wanted: Arc::new(vec![true; columns.len()]),
             strictness: Strictness::Strict,
             infos,
@@ -465,6 +500,7 @@ impl<'s> PostgresCursor<'s> {
             affected: None,
             block_rows: options.block_rows.max(1),
             block_bytes: options.block_bytes.max(1),
+            most_rows: options.most_rows.and_then(|n| n.try_into().ok()).unwrap_or(0),
         }
     }
 
@@ -474,10 +510,12 @@ impl<'s> PostgresCursor<'s> {
         let cells = columns.iter().map(|(c, t)| Ok(Cells::of(c, t)?.get(0))).collect::<Outcome<Vec<_>>>()?;
         let formats: Vec<i16> = self.columns.iter().map(|c| c.binary.into()).collect();
         let out = &mut self.session.wire.out;
-        // Once more: between the two, somebody who deals out connections may have given us another one.
-        frontend::parse("", &self.sql, [], out).map_err(|e| unsent(&e))?;
-        bind(out, "", &cells, &formats)?;
-        frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
+        if self.name.is_empty() {
+            // Once more: between the two, somebody who deals out connections may have given us another one.
+            frontend::parse("", &self.sql, [], out).map_err(|e| unsent(&e))?;
+        }
+        bind(out, self.name, &cells, &formats)?;
+        frontend::execute("", self.most_rows, out).map_err(|e| unsent(&e))?;
         frontend::sync(out);
         self.session.wire.send()?;
         self.running = true;
@@ -488,9 +526,11 @@ impl<'s> PostgresCursor<'s> {
         if !self.running {
             self.run()?;
         }
-        let wire = &mut self.session.wire;
+        // Memory for a block that is full of rows; a few find theirs.
+        let room = if self.block_rows < FEW { 0 } else { self.block_bytes + (64 << 10) };
         loop {
-            let mut bytes = Vec::with_capacity(self.block_bytes + (64 << 10));
+            let wire = &mut self.session.wire;
+            let mut bytes = Vec::with_capacity(room);
             let rows = wire.rows(b'D', &mut bytes, self.block_bytes, self.block_rows)?;
             if rows > 0 {
                 let (columns, wanted) = (self.columns.clone(), self.wanted.clone());
@@ -501,6 +541,16 @@ impl<'s> PostgresCursor<'s> {
                 b'C' => self.affected = affected(&message.body),
                 b'E' => {
                     let error = failure(&message.body);
+                    if !self.name.is_empty() {
+                        self.session.asked = None;
+                        // Somebody who deals out connections gave us another one, which has not heard of it.
+                        if error.state == "26000" && wire.status == b'I' {
+                            wire.settle()?;
+                            self.name = "";
+                            self.run()?;
+                            continue;
+                        }
+                    }
                     self.done = true;
                     // An administrator's end of the connection is followed by nothing.
                     if error.kind != ErrorKind::Lost {

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
 /// unless it does not answer any more.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a server may take to hear that a statement is to be interrupted.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
 /// How long a write waits for room before it is looked whether the server waits for room itself.
@@ -81,12 +83,14 @@ fn encrypted(mut stream: TcpStream, address: &Address, cover: Cover) -> Outcome<
     }
 }
 
-/// What interrupts the statement of a connection from another thread: a second connection that asks for it.
+/// What interrupts the statement of a connection from another thread: a second connection that asks for it; if the server
+/// does not answer that either, the end of this one.
 #[derive(Clone)]
 pub(super) struct Interrupter {
     address: Address,
     cover: Cover,
     key: Arc<Mutex<(i32, i32)>>,
+    socket: Arc<Mutex<Option<Socket>>>,
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
@@ -96,11 +100,20 @@ impl Interrupter {
         let (process, secret) = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let mut request = BytesMut::new();
         frontend::cancel_request(process, secret, &mut request);
-        // Nobody can be told if this does not work; the connection then ends when its statement does.
-        if let Ok(mut socket) = open(&self.address, Some(Duration::from_secs(5)), self.cover) {
+        let asked = open(&self.address, Some(PATIENCE), self.cover).map(|mut socket| {
             // The server closes when it has done what was asked.
-            let sent = socket.write_all(&request).and_then(|()| socket.flush());
-            drop(sent.and_then(|()| socket.read(&mut [0; 1])));
+            socket.write_all(&request).and_then(|()| socket.flush()).and_then(|()| socket.read(&mut [0; 1]))
+        });
+        let answered = match asked {
+            Ok(Err(error)) => !waited(&error),
+            Ok(Ok(_)) => true,
+            Err(_) => false,
+        };
+        if !answered {
+            // The server is gone, or full, or frozen: nobody is to wait for it.
+            if let Some(socket) = self.socket.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                socket.shut_down();
+            }
         }
     }
 }
@@ -189,6 +202,7 @@ impl Wire {
             address: address.clone(),
             cover,
             key: Arc::default(),
+            socket: Arc::new(Mutex::new(socket.handle().ok())),
             cancelled: Arc::new(AtomicBool::new(false)),
         };
         let mut wire = Wire {

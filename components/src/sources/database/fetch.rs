@@ -70,7 +70,15 @@ impl Drop for DatabaseFetch {
         let running = self.thread.as_ref().is_some_and(|t| !t.is_finished());
         let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(interrupt) = interrupt.filter(|_| running) {
-            interrupt.cancel();
+            // A server or a driver that does not answer must not hold up whoever drops this.
+            let asked = interrupt.clone();
+            let apart = self.cx.services.own_thread("interrupt", move || {
+                asked.cancel();
+                Ok(())
+            });
+            if apart.is_err() {
+                interrupt.cancel();
+            }
         }
     }
 }

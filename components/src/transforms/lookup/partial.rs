@@ -214,7 +214,15 @@ impl Drop for Taken {
         let running = self.thread.as_ref().is_some_and(|t| !t.is_finished());
         let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(interrupt) = interrupt.filter(|_| running) {
-            interrupt.cancel();
+            // A server or a driver that does not answer must not hold up whoever drops this.
+            let asked = interrupt.clone();
+            let apart = self.cx.services.own_thread("interrupt", move || {
+                asked.cancel();
+                Ok(())
+            });
+            if apart.is_err() {
+                interrupt.cancel();
+            }
         }
     }
 }
@@ -409,9 +417,9 @@ fn cost(key: &[u8], answer: Option<&[u8]>) -> usize {
     ENTRY + 2 * key.len() + answer.map_or(0, <[u8]>::len)
 }
 
-/// What a query for one key needs: a few rows at a time.
+/// What a query for one key needs: its first row.
 pub(super) fn options(options: &StatementOptions) -> StatementOptions {
-    StatementOptions { block_rows: 1, ..options.clone() }
+    StatementOptions { block_rows: 1, most_rows: Some(1), ..options.clone() }
 }
 
 #[cfg(test)]

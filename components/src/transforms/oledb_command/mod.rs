@@ -23,13 +23,14 @@ use crate::shared::ashore::{self, Outbox, Work};
 use crate::shared::castable;
 use crate::shared::outgoing::{Block, Column, Outgoing};
 use crate::shared::properties::DEFAULT_CODE_PAGE;
+use arrow::array::Array;
 use dtsx_engine::batch::Batch;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Result, Severity, codes};
 use dtsx_engine::events::Message;
 use dtsx_engine::flow::faults::{ErrorOutput, FaultSite, Reject};
 use dtsx_engine::flow::{
-    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, ExternalColumnSpec, Layout, OpenCx, Ports, RowRule,
-    Stage, StageEnds,
+    BindCx, Bound, ComponentKind, ComponentSpec, Disposition, ExternalColumnSpec, Layout, LineageId, OpenCx, Ports,
+    RowRule, Stage, StageEnds,
 };
 use dtsx_engine::props::{PropertyDef, PropertyType};
 use dtsx_engine::types::DataType;
@@ -68,15 +69,32 @@ const CODES: FaultCodes = FaultCodes {
     overflow: codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_DATAOVERFLOW,
 };
 
-/// What ErrorCode holds for a row whose statement failed.
-fn row_code(error: &DbError) -> Code {
+/// What ErrorCode holds for a row whose statement failed; `blamed`: a parameter is known to be at fault. As with the
+/// destinations, a row that a key, a foreign key or a check forbids has no status: no parameter tells it.
+fn row_code(error: &DbError, blamed: bool) -> Code {
     match (error.kind, error.state.as_str()) {
         (_, "22001") => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_TRUNCATED,
         (_, "22003") => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_DATAOVERFLOW,
-        (ErrorKind::Constraint, _) => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION,
+        (ErrorKind::Constraint, _) if blamed => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_INTEGRITYVIOLATION,
         (ErrorKind::Value, _) => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_CANTCONVERTVALUE,
         _ => codes::DTS_E_COMMANDDESTINATIONADAPTERSTATIC_UNAVAILABLE,
     }
+}
+
+/// The parameter that made a statement fail, by its place, as far as the row tells: the only one whose value can be meant.
+/// What a parameter goes into is the database's business, so that two that can be meant cannot be told apart.
+fn blame(error: &DbError, rows: &Rows, row: usize, types: &[DataType]) -> Option<usize> {
+    let is_null = |at: usize| rows.columns[at].is_null(row);
+    let text = |at: usize| types[at].is_string() || types[at].is_blob() || matches!(types[at], DataType::Bytes { .. });
+    let all = |meant: &dyn Fn(usize) -> bool| (0..types.len()).filter(|at| meant(*at)).collect::<Vec<usize>>();
+    let meant = match (error.kind, error.state.as_str()) {
+        _ if error.refuses_null() => all(&is_null),
+        (ErrorKind::Value, "22001") => all(&|at| !is_null(at) && text(at)),
+        (ErrorKind::Value, "22003") => all(&|at| !is_null(at) && types[at].is_numeric()),
+        (ErrorKind::Value, _) => all(&|at| !is_null(at)),
+        _ => return None,
+    };
+    (meant.len() == 1).then(|| meant[0])
 }
 
 impl ComponentKind for OleDbCommand {
@@ -308,6 +326,13 @@ fn emit(plan: &Plan, seq: u64, part: Done, out: &mut Ports) -> Result<()> {
 const SAVEPOINT: &str = "dtsx_command";
 
 impl Plan {
+    /// What ErrorCode and ErrorColumn hold for a row whose statement failed.
+    fn blame(&self, rows: &Rows, failure: &RowFailure) -> (Code, LineageId) {
+        let place = blame(&failure.error, rows, failure.row, &self.types);
+        let lineage = place.map_or(self.out.site.lineage, |place| self.out.columns[place].site.lineage);
+        (row_code(&failure.error, place.is_some()), lineage)
+    }
+
     /// A failure of the database that is no row's.
     fn failure(&self, error: DbError) -> Error {
         error.of_connection(self.database.as_ref().map_or("", |d| d.name())).into_oledb_error()
@@ -371,7 +396,7 @@ impl Runner {
     /// A row whose statement failed fails the component: what the database said is told first.
     fn failed(&self, block: &Block, failure: &RowFailure) -> Error {
         let told = self.plan.failure(failure.error.clone());
-        let code = row_code(&failure.error);
+        let (code, _) = self.plan.blame(&block.rows, failure);
         self.cx.events.fire(Message {
             severity: Severity::Error,
             code: told.code().unwrap_or(code),
@@ -397,8 +422,10 @@ impl Work<Block, Done> for Runner {
             }
             came.put(&self.plan.params, &mut block)?;
             if self.plan.out.disposition() == Disposition::Redirect {
-                let column = self.plan.out.site.lineage;
-                let reject = |f: &RowFailure| Reject { row: block.place(f.row), code: row_code(&f.error), column };
+                let reject = |f: &RowFailure| {
+                    let (code, column) = plan.blame(&block.rows, f);
+                    Reject { row: block.place(f.row), code, column }
+                };
                 rejects.extend(failures.iter().map(reject));
             }
         }
