@@ -100,7 +100,7 @@ fn a_statement_meets_its_timeout() {
 
 #[test]
 fn a_login_meets_the_timeout_of_the_connection() {
-    for way in [Way::Postgres, Way::PostgresOdbc, Way::MariaDb] {
+    for way in [Way::Postgres, Way::PostgresOdbc] {
         let Some((stage, server)) = stage(way) else { continue };
         let string = match way {
             Way::Postgres => format!("{}?connect_timeout=2", stage.string),
