@@ -16,7 +16,7 @@ use super::secret::scrub;
 use super::session::{Canceller, Session, StatementOptions};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Error, Owner, Result, codes};
-use dtsx_engine::run::{CancelHook, CancelToken, Participant, Services, Transaction};
+use dtsx_engine::run::{CancelHook, CancelToken, Participant, Services, Transaction, Waited};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,10 @@ impl Participant for Enlisted {
     }
 }
 
+/// How long connecting may take where nothing else is said, as with the OLE DB providers and ADO.NET.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How much longer than that a driver is waited for, which has the same timeout and says more.
+const GRACE: Duration = Duration::from_secs(5);
 /// How many idle sessions of one target are kept.
 const MOST_IDLE: usize = 4;
 
@@ -242,8 +246,27 @@ impl Database {
         opened.map(|session| (session, retained))
     }
 
+    /// Opens a session. Nothing interrupts a driver that waits for a server which says nothing: it is left behind when the
+    /// timeout of the connection is over.
+    fn reach(&self) -> Outcome<Box<dyn Session>> {
+        let target = self.target.clone();
+        if target.driver.one_writer() {
+            return target.driver.open(&target);
+        }
+        let limit = target.connect_timeout.unwrap_or(CONNECT) + GRACE;
+        match self.cancel.wait_for("connect", limit, move || target.driver.open(&target)) {
+            Ok(Waited::Done(opened)) => opened,
+            Ok(Waited::Late) => {
+                let message = "the server does not answer within the timeout of the connection";
+                Err(DbError::new(ErrorKind::Connect, message))
+            }
+            Ok(Waited::Cancelled) => Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled")),
+            Err(error) => Err(DbError::new(ErrorKind::Other, error.message())),
+        }
+    }
+
     fn open(&self) -> Outcome<Box<dyn Session>> {
-        let mut session = self.target.driver.open(&self.target).map_err(|e| self.scrubbed(e))?;
+        let mut session = self.reach().map_err(|e| self.scrubbed(e))?;
         self.initialise(session.as_mut())?;
         Ok(session)
     }

@@ -320,9 +320,8 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
         sql_server::refuse(pairs, parts.server, name)?;
     }
     let missing = missing_login(pairs, &parts, name);
-    let at_hand = |target: &Target| {
-        family == Family::Postgres && !parts.user.is_empty() && super::postgres::has_password(target)
-    };
+    let at_hand =
+        |target: &Target| family == Family::Postgres && !parts.user.is_empty() && super::postgres::has_password(target);
     if let Some(target) = own_protocol(pairs, family, &parts).filter(|t| missing.is_none() || at_hand(t)) {
         return Ok(target);
     }

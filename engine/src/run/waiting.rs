@@ -10,8 +10,10 @@ use crate::diag::{Error, Owner, Result};
 use crate::flow::{Step, Waker};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A thread of a component's own. Dropping it does not wait for the thread; [`OwnThread::join`] does.
 #[derive(Debug)]
@@ -56,6 +58,55 @@ impl Services {
         let handle = std::thread::Builder::new().name(format!("dtsx-{name}")).spawn(guarded);
         let cannot = |e| Error::new(Owner::Environment, None, format!("cannot start a thread: {e}"));
         handle.map(OwnThread).map_err(cannot)
+    }
+}
+
+/// What became of work that somebody waited for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Waited<T> {
+    /// What it came to.
+    Done(T),
+    /// It took longer than it may.
+    Late,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// How often somebody who waits for work looks whether the run was cancelled.
+const PULSE: Duration = Duration::from_millis(50);
+
+impl CancelToken {
+    /// Runs `work`, which nothing can interrupt, on a thread of its own and waits for it: until it is done, until `limit`
+    /// is over, or until the run is cancelled. In the last two cases the thread is left behind, and what its work comes to
+    /// is dropped there.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread; an internal error if the work panicked.
+    pub fn wait_for<T: Send + 'static>(
+        &self,
+        name: &str,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Waited<T>> {
+        let (sender, done) = mpsc::channel();
+        let sent = move || {
+            // Whoever waited may have gone.
+            let _ = sender.send(work());
+        };
+        let spawned = std::thread::Builder::new().name(format!("dtsx-{name}")).spawn(sent);
+        spawned.map_err(|e| Error::new(Owner::Environment, None, format!("cannot start a thread: {e}")))?;
+        let begun = Instant::now();
+        loop {
+            match done.recv_timeout(PULSE) {
+                Ok(result) => return Ok(Waited::Done(result)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::internal("a thread that somebody waits for panicked"));
+                }
+                Err(RecvTimeoutError::Timeout) if self.is_cancelled() => return Ok(Waited::Cancelled),
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() >= limit => return Ok(Waited::Late),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 }
 
@@ -322,5 +373,17 @@ mod tests {
             queue.end();
             assert!(matches!(queue.poll_receive(&waker).unwrap(), Step::Parked));
         }
+    }
+
+    #[test]
+    fn work_that_does_not_end_is_left_behind() {
+        let (cancel, hour) = (CancelToken::default(), Duration::from_secs(3600));
+        assert_eq!(cancel.wait_for("quick", hour, || 7).unwrap(), Waited::Done(7));
+        let stuck = move || std::thread::sleep(hour);
+        assert_eq!(cancel.wait_for("stuck", Duration::from_millis(1), stuck).unwrap(), Waited::Late);
+        let panics = cancel.wait_for("panics", hour, || panic!("on purpose"));
+        assert_eq!(panics.map(|_: Waited<()>| ()).unwrap_err().owner(), Owner::Internal);
+        cancel.cancel();
+        assert_eq!(cancel.wait_for("stuck", hour, stuck).unwrap(), Waited::Cancelled);
     }
 }

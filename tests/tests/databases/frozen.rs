@@ -28,7 +28,7 @@ impl Drop for Stopped<'_> {
 }
 
 fn stage(way: Way) -> Option<(Stage, &'static Server)> {
-    let server = servers::of_its_own(if way == Way::MariaDb { Make::MariaDb } else { Make::Postgres })?;
+    let server = servers::of_its_own(if way.is_maria() { Make::MariaDb } else { Make::Postgres })?;
     let stage = Stage::on(way, Some(server.database().unwrap()));
     stage.sql("create table t (id int not null primary key); create table k (id int not null primary key, v int)");
     stage.write("rows.csv", &(1..=200_000).map(|n| format!("{n}\r\n")).collect::<String>());
@@ -100,10 +100,10 @@ fn a_statement_meets_its_timeout() {
 
 #[test]
 fn a_login_meets_the_timeout_of_the_connection() {
-    for way in [Way::Postgres, Way::PostgresOdbc] {
+    for way in [Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc] {
         let Some((stage, server)) = stage(way) else { continue };
         let string = match way {
-            Way::Postgres => format!("{}?connect_timeout=2", stage.string),
+            Way::Postgres | Way::MariaDb => format!("{}?connect_timeout=2", stage.string),
             _ => format!("{};Connect Timeout=2", stage.string.trim_end_matches(';')),
         };
         let impatient = Stage { string, ..Stage::on(way, stage.server.clone()) };
@@ -134,5 +134,21 @@ fn cancelling_ends_what_waits() {
         drop(stopped);
         assert_eq!(outcome.result, RunResult::Cancelled, "{doing:?}");
         settled(&stage);
+    }
+}
+
+#[test]
+fn cancelling_ends_a_login() {
+    for way in [Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc] {
+        let Some((stage, server)) = stage(way) else { continue };
+        let stopped = Stopped::now(server);
+        let execution = stage.package(&package(&stage, Doing::ExecuteSql)).execute(RunOptions::default()).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let cancelled = Instant::now();
+        execution.cancel_token().cancel();
+        let outcome = execution.wait().unwrap();
+        assert!(cancelled.elapsed() < HANGS, "{way:?}: {:?}", cancelled.elapsed());
+        drop(stopped);
+        assert_eq!(outcome.result, RunResult::Cancelled, "{way:?}");
     }
 }

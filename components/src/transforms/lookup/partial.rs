@@ -216,10 +216,11 @@ impl Drop for Taken {
         if let Some(interrupt) = interrupt.filter(|_| running) {
             // A server or a driver that does not answer must not hold up whoever drops this.
             let asked = interrupt.clone();
-            let apart = self.cx.services.own_thread("interrupt", move || {
+            let asking = move || {
                 asked.cancel();
                 Ok(())
-            });
+            };
+            let apart = self.cx.services.own_thread("interrupt", asking, |_| {});
             if apart.is_err() {
                 interrupt.cancel();
             }
