@@ -281,7 +281,8 @@ class MariaDb:
         """Peak memory by the number of rows."""
         rows = [["rows", "wall s", "CPU s", "peak MiB"]]
         for millions in (1, 3, 6):
-            self.sql(f"create or replace view first_{millions} as select * from lineitem limit {millions}000000")
+            # A view with a limit is a temporary table, made before its first row comes.
+            self.sql(f"create or replace table first_{millions} as select * from lineitem limit {millions}000000")
             named = rf"\Package\Read.Properties[[Lineitem].[OpenRowset]]=first_{millions}"
             cost = measure(bench.ours("W6out", f"Source={self.connect}", "--set", named), bench.cores)
             rows.append([f"{millions},000,000", f"{cost.wall:.2f}", f"{cost.cpu:.2f}", f"{cost.peak_mib:.0f}"])
