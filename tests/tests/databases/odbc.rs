@@ -567,6 +567,12 @@ fn a_deadlock_is_no_rows_failure() {
             };
             run(&mut *there, theirs);
             here.begin().unwrap();
+            // The server gives the same answer again to who asks more often.
+            let pause = || std::thread::sleep(std::time::Duration::from_millis(250));
+            let waiting = "select count(*) from information_schema.innodb_lock_waits";
+            while numbers(watching, waiting) != [0] {
+                pause();
+            }
             let ended = std::thread::scope(|scope| {
                 let (here, there) = (&mut here, &mut there);
                 let first = scope.spawn(move || {
@@ -581,11 +587,9 @@ fn a_deadlock_is_no_rows_failure() {
                     let sql = if doing == "call" { "call p(?, ?)" } else { "update t set name = ? where id = ?" };
                     here.execute_rows(sql, &rows_of(&given, &types), &types, &options)
                 });
-                let waiting = "select count(*) from information_schema.innodb_lock_waits";
                 let begun = std::time::Instant::now();
                 while numbers(watching, waiting) == [0] && begun.elapsed().as_secs() < 20 {
-                    // The server gives the same answer again to who asks more often.
-                    std::thread::sleep(std::time::Duration::from_millis(250));
+                    pause();
                 }
                 run(&mut **there, wanted);
                 // Whoever tries again waits no longer.
