@@ -278,7 +278,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAME[:TYPE]=VALUE", value_parser = variable)]
     pub var: Vec<NamedValue>,
     /// A column: Name:DT_WSTR(20)=Ann, Price:numeric(10,2)=19.90; named as an expression names it, also
-    /// '[Source].[Price]', '#12' and '#{Package\Task\Source.Outputs[Out].Columns[Price]}'; without =VALUE it is NULL, with
+    /// `[Source].[Price]`, `#12` and `#{Package\Task\Source.Outputs[Out].Columns[Price]}`; without =VALUE it is NULL, with
     /// the = alone an empty text; DT_BYTES and DT_IMAGE in hexadecimal digits
     #[arg(long, value_name = "NAME:TYPE[=VALUE]", value_parser = column)]
     pub column: Vec<NamedValue>,
