@@ -172,12 +172,15 @@ fn cut_rows<const FROM_END: bool>(
             out.push_part(row, first, last.max(first));
             continue;
         }
-        let text = texts.get(row);
-        let (first, last) = bytes(text.len());
-        if if FROM_END { text.as_bytes()[first..].is_ascii() } else { starts_ascii(text, to) } {
-            out.push_part(row, first, last.max(first));
+        let pushed = out.push_cut(row, |text| {
+            let (first, last) = bytes(text.len());
+            let ascii = if FROM_END { text.as_bytes()[first..].is_ascii() } else { starts_ascii(text, to) };
+            ascii.then_some((first, last.max(first)))
+        });
+        if pushed {
             continue;
         }
+        let text = texts.get(row);
         let all = if FROM_END { units(text) } else { 0 };
         let (from, to) = if FROM_END { (all.saturating_sub(to), all) } else { (from, to) };
         match piece(text, from, to) {

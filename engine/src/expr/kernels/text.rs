@@ -16,15 +16,16 @@ pub(crate) fn is_inline_ascii(view: u128) -> bool {
 /// Whether the first `n` bytes of a text, or all that it has, are ASCII.
 #[inline]
 pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
-    const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
-    let n = n.min(text.len());
-    let bytes = text.as_bytes();
-    match (bytes.first_chunk::<16>(), bytes[..n].last_chunk::<16>()) {
-        (Some(chunk), None) => u128::from_le_bytes(*chunk) & HIGH_BITS & ((1 << (8 * n)) - 1) == 0,
-        (Some(first), Some(last)) if n <= 32 => {
-            (u128::from_le_bytes(*first) | u128::from_le_bytes(*last)) & HIGH_BITS == 0
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let all = text.as_bytes();
+    let bytes = &all[..n.min(all.len())];
+    match (all.first_chunk(), bytes.last_chunk()) {
+        (Some(first), None) => u64::from_le_bytes(*first) & HIGH_BITS & ((1 << (8 * bytes.len())) - 1) == 0,
+        // The two lie over each other.
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            (u64::from_le_bytes(*first) | u64::from_le_bytes(*last)) & HIGH_BITS == 0
         }
-        _ => bytes[..n].is_ascii(),
+        _ => bytes.is_ascii(),
     }
 }
 

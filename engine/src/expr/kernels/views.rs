@@ -96,7 +96,25 @@ impl<'s> TextOut<'s> {
             self.views.push(short(view >> (8 * from), to - from));
             return;
         }
-        let text = column.value(row);
+        self.push_of(view, column.value(row), (from, to));
+    }
+
+    /// The bytes of a row's text that `cut` gives, as by [`push_part`](TextOut::push_part); nothing, and false, if it gives
+    /// none.
+    #[inline(always)]
+    pub fn push_cut(&mut self, row: usize, cut: impl FnOnce(&str) -> Option<(usize, usize)>) -> bool {
+        let text = self.source.get(row);
+        let Some((from, to)) = cut(text) else { return false };
+        match self.source {
+            Texts::Many(column) => self.push_of(column.views()[row], text, (from, to)),
+            Texts::One(_) => self.push(&text[from..to]),
+        }
+        true
+    }
+
+    /// A part of a text of the source, whose view this is.
+    #[inline(always)]
+    fn push_of(&mut self, view: u128, text: &str, (from, to): (usize, usize)) {
         // The ends of the part are those of characters, or this is the end of it.
         let part = &text[from..to];
         self.views.push(if part.len() > INLINE {
