@@ -17,6 +17,7 @@ pub(crate) fn is_inline_ascii(view: u128) -> bool {
 #[inline]
 pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    const WIDE_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
     let all = text.as_bytes();
     let bytes = &all[..n.min(all.len())];
     match (all.first_chunk(), bytes.last_chunk()) {
@@ -25,7 +26,12 @@ pub(crate) fn starts_ascii(text: &str, n: usize) -> bool {
         (Some(first), Some(last)) if bytes.len() <= 16 => {
             (u64::from_le_bytes(*first) | u64::from_le_bytes(*last)) & HIGH_BITS == 0
         }
-        _ => bytes.is_ascii(),
+        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) if bytes.len() <= 32 => {
+                (u128::from_le_bytes(*first) | u128::from_le_bytes(*last)) & WIDE_BITS == 0
+            }
+            _ => bytes.is_ascii(),
+        },
     }
 }
 
