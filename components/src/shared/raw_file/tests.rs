@@ -257,6 +257,30 @@ fn a_file_without_its_end_is_noticed() {
     assert_eq!(code(write(&path, "2", TYPES, &[])), "DTS_E_RAWUNEXPECTEDEOF");
 }
 
+/// The bytes of a file with rows.
+fn sound() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.raw");
+    write(&path, "0", TYPES, &[batch(0, TYPES, ROWS)]).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+/// Every byte that says where something is, changed: an error or rows, never a panic.
+#[test]
+fn damage_anywhere_is_an_error_or_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("b.raw");
+    let sound = sound();
+    for at in 0..sound.len() {
+        for value in [sound[at] ^ 1, sound[at].wrapping_add(0x7F)] {
+            let mut bytes = sound.clone();
+            bytes[at] = value;
+            std::fs::write(&path, bytes).unwrap();
+            let _ = read(&path, TYPES, &[]);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -267,12 +291,7 @@ proptest! {
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         thread_local! {
-            static SOUND: Vec<u8> = {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("a.raw");
-                write(&path, "0", TYPES, &[batch(0, TYPES, ROWS)]).unwrap();
-                std::fs::read(&path).unwrap()
-            };
+            static SOUND: Vec<u8> = sound();
         }
         let mut bytes = SOUND.with(Clone::clone);
         for (at, value) in changes {
