@@ -84,6 +84,11 @@ impl Typed {
         }
     }
 
+    /// The value of a constant that no variable can change.
+    pub fn literal(&self) -> Option<&Value> {
+        self.constant().filter(|_| !self.variable)
+    }
+
     /// The value of a constant integer.
     pub fn constant_integer(&self) -> Option<i64> {
         Some(match self.constant()? {

@@ -190,7 +190,7 @@ impl Typer<'_> {
 
     fn logic(&mut self, op: BinaryOp, a: &Expr, b: &Expr, e: &Expr) -> Result<Typed, ExprError> {
         let a = self.expr(a)?;
-        let certain = !SHORT_CIRCUIT || matches!(a.constant(), Some(v) if *v != Value::Bool(op == BinaryOp::Or));
+        let certain = !SHORT_CIRCUIT || matches!(a.literal(), Some(v) if *v != Value::Bool(op == BinaryOp::Or));
         let b = self.guarded(b, certain)?;
         self.logic_of(op, a, b, e)
     }
@@ -225,7 +225,7 @@ impl Typer<'_> {
         let mut rest = e;
         while let ExprKind::Conditional(parts) = &rest.kind {
             let condition = self.condition(&parts[0])?;
-            let decided = condition.constant().cloned();
+            let decided = condition.literal().cloned();
             let yes = self.guarded(&parts[1], decided == Some(Value::Bool(true)))?;
             chain.push((condition, yes, rest, self.on_fault));
             if decided != Some(Value::Bool(false)) {

@@ -1,7 +1,7 @@
 //! Every code that the language documents, reached.
 
 use super::{Names, cx, result};
-use crate::diag::Code;
+use crate::diag::{Code, codes};
 use crate::expr::{compile, compile_assignment, parse};
 use crate::types::scalar::array_of;
 use crate::types::{DataType, Value};
@@ -334,6 +334,21 @@ fn what_cannot_be_computed_points_at_the_part_that_fails() {
         let error = compile(text, &names).and_then(|p| p.eval_row(&cx())).unwrap_err();
         assert_eq!(&text[error.span.clone()], place, "{text}");
         assert!(error.message.contains(said), "{text}: {error}");
+    }
+}
+
+/// A package is validated before anything sets its variables: what their values lead to is not refused then.
+#[test]
+fn branches_that_variables_choose_fail_when_they_are_run() {
+    let names = Names { variables: vec![("zero", DataType::I4, Value::I4(0))], ..Names::default() };
+    for text in
+        ["@zero == 0 ? 1 / 0 : 2", "@zero != 0 ? 2 : 1 / 0", "@zero == 0 && 1 / 0 > 1", "@zero != 0 || 1 / 0 > 1"]
+    {
+        let error = compile(text, &names).unwrap().eval_row(&cx()).unwrap_err();
+        assert_eq!(error.code, codes::DTS_E_EXPREVALDIVBYZERO, "{text}");
+    }
+    for text in ["1 == 1 ? 1 / 0 : 2", "1 == 1 && 1 / 0 > 1", "@zero + 1 / 0 > 1"] {
+        assert_eq!(compile(text, &names).unwrap_err().code, codes::DTS_E_EXPREVALDIVBYZERO, "{text}");
     }
 }
 
