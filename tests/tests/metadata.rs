@@ -31,7 +31,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Crates that the house decided to do without (`docs/decisions`).
-const UNWANTED: &[&str] = &["async-std", "datafusion", "openssl-sys", "rust_decimal", "tokio"];
+/// Tokio and OpenSSL come with the protocol of SQL Server: 0021-sql-server-by-its-own-protocol.md.
+const UNWANTED: &[&str] = &["async-std", "datafusion", "rust_decimal"];
 
 const ARROW_MAJOR: &str = "60";
 

@@ -40,6 +40,7 @@ pub(crate) mod schema_rowsets;
 mod secret;
 pub mod session;
 mod socket;
+mod sql_server;
 pub mod sqlite;
 mod table_name;
 mod tls;

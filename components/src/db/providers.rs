@@ -9,6 +9,7 @@ use super::estate::{DATABASE, PASSWORD, SERVER, USER};
 use super::odbc::installed::{self, Library};
 use super::resolve::Target;
 use dtsx_engine::run::PathMap;
+pub(super) use sql_server::{Address as ServerAddress, CONNECT_TIMEOUT, Encryption, encryption};
 
 /// What a provider's name stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,6 +175,11 @@ fn driven(mut pairs: Pairs) -> Outcome<Target> {
             }
         }
     }
+    // Where there is nothing to log in with, the driver may know more.
+    let at_hand = || !super::sql_server::asks_windows(&pairs) || super::sql_server::has_ticket();
+    if family == Family::SqlServer && super::sql_server::understands(&pairs) && at_hand() {
+        return Ok(Target::sql_server(&pairs));
+    }
     let library = installed::library(&driver) != Library::Unlisted;
     if driver.is_empty() || library || installed::is_path(&driver) || installed::has(&driver) {
         return Ok(Target::odbc(&pairs, family));
@@ -211,7 +217,8 @@ fn no_driver(what: &str, family: Family) -> DbError {
     };
     let advice = match family {
         Family::SqlServer => format!(
-            "{}; or Microsoft's own, msodbcsql18 (https://learn.microsoft.com/sql/connect/odbc)",
+            "{}; or Microsoft's own, msodbcsql18 (https://learn.microsoft.com/sql/connect/odbc); or leave out of the string \
+             what only a driver knows, or give sqlserver://… as the connection string, which needs none",
             package("tdsodbc", "freetds", "https://learn.microsoft.com/sql/connect/odbc")
         ),
         Family::Postgres => format!(
@@ -320,8 +327,11 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
         sql_server::refuse(pairs, parts.server, name)?;
     }
     let missing = missing_login(pairs, &parts, name);
-    let at_hand =
-        |target: &Target| family == Family::Postgres && !parts.user.is_empty() && super::postgres::has_password(target);
+    let at_hand = |target: &Target| match family {
+        Family::Postgres => !parts.user.is_empty() && super::postgres::has_password(target),
+        Family::SqlServer => super::sql_server::asks_windows(pairs) && super::sql_server::has_ticket(),
+        _ => false,
+    };
     if let Some(target) = own_protocol(pairs, family, &parts).filter(|t| missing.is_none() || at_hand(t)) {
         return Ok(target);
     }
@@ -359,6 +369,8 @@ fn own_protocol(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Targ
     let driver = match family {
         Family::Postgres => "PostgreSQL Unicode",
         Family::MySql => "MariaDB Unicode",
+        // Its words are these.
+        Family::SqlServer => return super::sql_server::understands(pairs).then(|| Target::sql_server(pairs)),
         _ => return None,
     };
     let mut own = pairs.clone();
@@ -383,6 +395,11 @@ fn own_protocol(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Targ
         Family::Postgres => super::postgres::understands(&own).then(|| Target::postgres(&own)),
         _ => super::mysql::understands(&own).then(|| Target::mysql(&own)),
     }
+}
+
+/// What a URL of SQL Server stands for.
+pub(super) fn sql_server_of(pairs: &Pairs, name: &str) -> Outcome<Target> {
+    translated(pairs, Family::SqlServer, name)
 }
 
 /// `.` and `(local)` are this machine.

@@ -7,8 +7,9 @@
 //! | `sqlite:PATH`, `Driver=SQLite3;Database=PATH` | the SQLite inside this program |
 //! | `postgres://user:password@host:port/database?option=value`, `host=… dbname=…` | the PostgreSQL protocol |
 //! | `mariadb://user:password@host:port/database?option=value`, `mysql://…` | the protocol of MariaDB and MySQL |
-//! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; the own protocol of PostgreSQL, MariaDB and MySQL where it can do the same |
-//! | `Provider=SQLNCLI11;Data Source=…;…` (OLE DB) | ODBC, translated for the driver that is installed (`providers`) |
+//! | `sqlserver://user:password@host:port/database?option=value`, `mssql://…` | the protocol of SQL Server |
+//! | `Driver=…;…`, `DSN=…;…`, `Dsn=…` | ODBC, as it is; the own protocol of SQL Server, PostgreSQL, MariaDB and MySQL where it can do the same |
+//! | `Provider=SQLNCLI11;Data Source=…;…` (OLE DB) | the protocol of SQL Server; if it has options that only a driver knows, ODBC, translated for the driver that is installed (`providers`) |
 //! | `Data Source=…;Initial Catalog=…;…` (ADO.NET) | the same |
 //!
 //! What a `connections.toml` says of the manager or of its server comes first (`estate`), and an override by
@@ -85,6 +86,14 @@ impl Target {
         let address = Secret::new(pairs.odbc());
         let target = Target::new(&super::mysql::MySqlDriver, Family::MySql, address, pairs.masked());
         Target { secrets: pairs.secrets(), ..target }
+    }
+
+    /// What the protocol of SQL Server opens.
+    pub(super) fn sql_server(pairs: &Pairs) -> Target {
+        let address = Secret::new(pairs.odbc());
+        let target = Target::new(&super::sql_server::SqlServerDriver, Family::SqlServer, address, pairs.masked());
+        let connect_timeout = connect_timeout(pairs).or(Some(providers::CONNECT_TIMEOUT));
+        Target { secrets: pairs.secrets(), connect_timeout, ..target }
     }
 
     /// What an ODBC driver opens.
@@ -296,6 +305,27 @@ fn url(text: &str) -> Outcome<Option<Target>> {
             }
             let connect_timeout = connect_timeout(&pairs);
             Target { shown: url.shown("mariadb"), connect_timeout, ..providers::odbc(pairs)? }
+        }
+        "sqlserver" | "mssql" => {
+            let url = url()?;
+            let mut pairs = Pairs::default();
+            pairs.set("Server", if url.host.is_empty() { "localhost" } else { url.host.as_str() });
+            for (key, value) in [("Database", url.database.as_str()), ("User ID", &url.user)] {
+                if !value.is_empty() {
+                    pairs.set(key, value);
+                }
+            }
+            if let Some(port) = url.port {
+                pairs.set("Port", port.to_string());
+            }
+            if !url.password.reveal().is_empty() {
+                pairs.set("Password", url.password.reveal());
+            }
+            for (key, value) in &url.options {
+                pairs.set(key, value.as_str());
+            }
+            let target = providers::sql_server_of(&pairs, "sqlserver://")?;
+            Target { shown: url.shown("sqlserver"), ..target }
         }
         _ => return Ok(None),
     };

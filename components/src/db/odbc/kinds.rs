@@ -69,9 +69,14 @@ fn sql_server(native: i32) -> Option<ErrorKind> {
         2601 | 2627 | 547 | 515 | 550 => ErrorKind::Constraint,
         // Too long, overflow, conversions.
         8152 | 2628 | 8115 | 220 | 232 | 241 | 242 | 244 | 245 | 248 | 8114 | 8169 => ErrorKind::Value,
+        // More overflows and conversions; a division by zero.
+        295 | 517 | 1007 | 8134 => ErrorKind::Value,
         208 => ErrorKind::NoTable,
-        1205 | 1222 => ErrorKind::Busy,
-        18_456 | 4060 => ErrorKind::Connect,
+        // A deadlock, a lock that is not had in time, and rows that somebody else changed meanwhile (SNAPSHOT).
+        1205 | 1222 | 3960 | 3961 => ErrorKind::Busy,
+        // A transaction that cannot be committed any more, and one that was undone for that at the end of a batch.
+        3930 | 3931 | 3971 | 3998 => ErrorKind::Undone,
+        18_452 | 18_456 | 18_487 | 18_488 | 4060 => ErrorKind::Connect,
         // FreeTDS's own: connecting, reading, writing, an answer that makes no sense.
         20_002 | 20_009 | 20_013 => ErrorKind::Connect,
         20_003 => ErrorKind::Timeout,
@@ -100,6 +105,8 @@ mod tests {
             ("23000", 2627, "libtdsodbc.so", ErrorKind::Constraint),
             ("42000", 8152, "libtdsodbc.so", ErrorKind::Value),
             ("42S02", 208, "libmsodbcsql-18.3.so.2.1", ErrorKind::NoTable),
+            ("42000", 3930, "libmsodbcsql-18.3.so.2.1", ErrorKind::Undone),
+            ("42000", 3960, "libtdsodbc.so", ErrorKind::Busy),
             ("08001", 20_009, "libtdsodbc.so", ErrorKind::Connect),
             ("IM002", 0, "ODBC", ErrorKind::NoDriver),
             ("HY000", 19, "other.so", ErrorKind::Other),

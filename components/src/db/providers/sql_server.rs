@@ -1,5 +1,5 @@
 //! Strings for SQL Server (SQLOLEDB, SQLNCLI*, MSOLEDBSQL*, SqlClient) in the words of Microsoft's ODBC drivers and of
-//! FreeTDS.
+//! FreeTDS: those with options that the protocol of SQL Server itself (`db/sql_server`) does not know here.
 //!
 //! | said | msodbcsql 17, 18 | FreeTDS |
 //! |---|---|---|
@@ -24,7 +24,7 @@ use crate::db::error::Outcome;
 use std::time::Duration;
 
 /// Seconds that OLE DB and ADO.NET wait for a connection, if they are told nothing else.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(in crate::db) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Whether a driver is FreeTDS.
 fn is_free_tds(driver: &str) -> bool {
@@ -34,14 +34,14 @@ fn is_free_tds(driver: &str) -> bool {
 
 /// A server's address.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Address {
-    host: String,
-    instance: Option<String>,
-    port: Option<String>,
+pub(in crate::db) struct Address {
+    pub(in crate::db) host: String,
+    pub(in crate::db) instance: Option<String>,
+    pub(in crate::db) port: Option<String>,
 }
 
 impl Address {
-    fn of(server: &str, port: Option<&str>) -> Address {
+    pub(in crate::db) fn of(server: &str, port: Option<&str>) -> Address {
         let lower = server.to_ascii_lowercase();
         // Shared memory and the dedicated connection are ways to a server that have no other name here.
         let prefix = ["tcp:", "lpc:", "admin:"].iter().find(|p| lower.starts_with(**p)).map_or(0, |p| p.len());
@@ -82,23 +82,27 @@ pub(super) fn refuse(pairs: &Pairs, server: &str, name: &str) -> Outcome<()> {
 
 /// How connections are to be encrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Encryption {
+pub(in crate::db) enum Encryption {
     No,
     Yes,
     Strict,
 }
 
-fn encryption(pairs: &Pairs) -> Encryption {
-    let said = pairs.filled(&["Encrypt", "Use Encryption for Data"]).map(|v| v.trim().to_ascii_lowercase());
+pub(in crate::db) fn encryption(pairs: &Pairs) -> Encryption {
+    let said =
+        pairs.filled(&["Encrypt", "Use Encryption for Data", "Encryption"]).map(|v| v.trim().to_ascii_lowercase());
+    let starts = |key: &str, beginnings: &[&str]| {
+        let name = pairs.filled(&[key]).unwrap_or("").trim().to_ascii_lowercase();
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
+    };
     match said.as_deref() {
         Some("strict") => Encryption::Strict,
-        Some("true" | "yes" | "1" | "-1" | "mandatory") => Encryption::Yes,
+        Some("true" | "yes" | "1" | "-1" | "mandatory" | "require") => Encryption::Yes,
         Some(_) => Encryption::No,
-        // Older providers encrypt only if they are told to; the newest and the driver of today always.
-        None => match pairs.filled(&["Provider"]).is_some_and(|p| p.to_ascii_lowercase().starts_with("msoledbsql19")) {
-            true => Encryption::Yes,
-            false => Encryption::No,
-        },
+        // Older providers and drivers encrypt only if they are told to; those of today always.
+        None if starts("Provider", &["msoledbsql19"]) => Encryption::Yes,
+        None if starts("Driver", &["odbc driver 18", "odbc driver 19"]) => Encryption::Yes,
+        None => Encryption::No,
     }
 }
 

@@ -1,0 +1,336 @@
+//! Statements: run as they are, or with parameters; their results one after the other.
+
+use super::types::{self, Column, Taker};
+use super::{SOURCE, SqlServerSession, failure, options, rewriting, values};
+use crate::db::cells::{Cell, Cells};
+use crate::db::error::{DbError, Outcome};
+use crate::db::odbc::converted;
+use crate::db::rows::{RowBlock, Rows};
+use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, StatementOptions};
+use crate::db::table_name::TableName;
+use dtsx_engine::types::{DataType, Value};
+use mssql_tds::connection::tds_client::{ResultSet, StatementResult};
+
+/// Rows that are read to their end rather than left, as interrupting the server takes a round trip.
+const FEW: usize = 1000;
+/// Seconds that the server has to say that it stopped.
+const STOPPING: u32 = 5;
+
+/// Describes a query without running it: the server is told to send the columns of what it would run.
+const FORMAT_ONLY: &str = "SET FMTONLY ON";
+const FORMAT_AND_ROWS: &str = "SET FMTONLY OFF";
+
+/// A table's name as the functions of the catalog take it, in a literal; temporary ones are in a database of their own.
+fn literal(spelled: &str, table: &TableName) -> String {
+    let home = if table.table().starts_with('#') && table.database().is_none() { "tempdb.." } else { "" };
+    let name = if home.is_empty() { spelled } else { spelled.rsplit("].").next().unwrap_or(spelled) };
+    format!("N'{}'", format!("{home}{name}").replace('\'', "''"))
+}
+
+impl SqlServerSession {
+    /// Runs statements that nobody wants rows of.
+    fn simple(&mut self, sql: &str) -> Outcome<()> {
+        let cursor = SqlServerCursor::open(self, sql, &[], &StatementOptions::default())?;
+        Box::new(cursor).finish().map(drop)
+    }
+
+    /// The rows of a query of texts.
+    fn texts(&mut self, sql: &str) -> Outcome<Vec<Vec<Option<String>>>> {
+        let mut cursor = SqlServerCursor::open(self, sql, &[], &StatementOptions::default())?;
+        let mut out = Vec::new();
+        while let Some(rows) = cursor.next()? {
+            let cells = rows.columns.iter().map(|c| Cells::of(c, &DataType::NText)).collect::<Outcome<Vec<_>>>()?;
+            let text = |cell: Cell<'_>| match cell {
+                Cell::Text(text) => Some(text.to_owned()),
+                _ => None,
+            };
+            out.extend((0..rows.len).map(|row| cells.iter().map(|c| text(c.get(row))).collect::<Vec<_>>()));
+        }
+        Ok(out)
+    }
+
+    /// The columns of the first result of a query, which is not run. What stands in the places of its parameters is not
+    /// known yet, and NULL here.
+    pub(super) fn describe_query(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
+        let sql = rewriting::replaced(&rewriting::plain(sql), |_| "NULL".to_owned());
+        self.simple(FORMAT_ONLY)?;
+        let described = SqlServerCursor::open(self, &sql, &[], &StatementOptions::default());
+        let described = described.map(|cursor| cursor.infos.clone());
+        // What fails leaves the session as it was, too.
+        let ended = self.simple(FORMAT_AND_ROWS);
+        described.and_then(|columns| ended.map(|()| columns))
+    }
+
+    pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
+        let spelled = self.dialect.table(table);
+        let sql = format!("{} WHERE 1 = 0", self.dialect.select_all(table));
+        let cursor = SqlServerCursor::open(self, &sql, &[], &StatementOptions::default())?;
+        let mut columns = cursor.infos.clone();
+        drop(cursor);
+        // Of a table of another server nothing is asked; then a NULL is a NULL.
+        if table.parts.len() < 4 {
+            let defaults = self.defaults(&spelled, table).unwrap_or_default();
+            for column in &mut columns {
+                let default = defaults.iter().find(|(name, _)| *name == column.name);
+                column.default = default.map(|(_, default)| default.clone());
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Columns of a table with what the server fills in for them.
+    fn defaults(&mut self, spelled: &str, table: &TableName) -> Outcome<Vec<(String, String)>> {
+        let of_session = table.table().starts_with('#').then_some("tempdb");
+        let database = table.database().or(of_session).map(|name| format!("{}.", self.dialect.quote(name)));
+        let (database, literal) = (database.unwrap_or_default(), literal(spelled, table));
+        let sql = format!(
+            "SELECT CAST(c.name AS nvarchar(128)), CAST(d.definition AS nvarchar(4000)) FROM {database}sys.columns c \
+             JOIN {database}sys.default_constraints d ON d.object_id = c.default_object_id \
+             WHERE c.object_id = OBJECT_ID({literal})"
+        );
+        let rows = self.texts(&sql)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| <[_; 2]>::try_from(row).ok())
+            .filter_map(|[n, d]| Some((n?, d?)))
+            .collect())
+    }
+}
+
+/// How far a statement came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Rows are there to be read.
+    Rows,
+    /// Another result may follow.
+    Between,
+    /// It has ended.
+    Ended,
+}
+
+/// The results of statements.
+pub(super) struct SqlServerCursor<'s> {
+    session: &'s mut SqlServerSession,
+    params: Vec<Param>,
+    /// What stands before the numbers in the names of the parameters.
+    prefix: &'static str,
+    stage: Stage,
+    infos: Vec<ColumnInfo>,
+    columns: Vec<Column>,
+    wanted: Vec<bool>,
+    affected: Option<u64>,
+    block_rows: usize,
+    block_bytes: usize,
+}
+
+impl<'s> SqlServerCursor<'s> {
+    /// Runs statements up to the first result that has columns.
+    pub(super) fn open(
+        session: &'s mut SqlServerSession,
+        sql: &str,
+        params: &[Param],
+        options: &StatementOptions,
+    ) -> Outcome<SqlServerCursor<'s>> {
+        let mut cursor = SqlServerCursor {
+            session,
+            params: params.to_vec(),
+            prefix: "",
+            stage: Stage::Between,
+            infos: Vec::new(),
+            columns: Vec::new(),
+            wanted: Vec::new(),
+            affected: None,
+            block_rows: options.block_rows.max(1),
+            block_bytes: options.block_bytes.max(1),
+        };
+        let begun = cursor.start(sql, options).and_then(|result| cursor.settle(result));
+        begun.map_err(|e| cursor.failed(e))?;
+        Ok(cursor)
+    }
+
+    fn start(&mut self, sql: &str, given: &StatementOptions) -> Outcome<StatementResult> {
+        let cancel = self.session.interrupter.handle();
+        let how = options(given.timeout, &cancel);
+        let link = &mut self.session.link;
+        if self.params.is_empty() {
+            let sql = rewriting::plain(sql).into_owned();
+            return link.wait(|c| c.execute(sql, how)).map_err(failure);
+        }
+        let rewritten = rewriting::with_parameters(sql, &self.params)?;
+        self.prefix = rewritten.prefix;
+        let named = |at: &usize| values::parameter(format!("{}{}", rewritten.prefix, at + 1), &self.params[*at]);
+        let params = rewritten.sent.iter().map(named).collect::<Outcome<Vec<_>>>()?;
+        link.wait(|c| c.execute_sp_executesql(rewritten.sql, params, how)).map_err(failure)
+    }
+
+    /// An error ends the statements.
+    fn failed(&mut self, error: DbError) -> DbError {
+        self.stage = Stage::Ended;
+        self.session.told(error)
+    }
+
+    /// Goes on to a result that has columns, from the one that is there.
+    fn settle(&mut self, mut result: StatementResult) -> Outcome<bool> {
+        loop {
+            match result {
+                StatementResult::Rows => {
+                    let metadata = self.session.link.client.get_metadata();
+                    self.columns = metadata.iter().map(types::column).collect();
+                    self.infos = metadata.iter().zip(&self.columns).map(|(m, c)| types::info(m, c)).collect();
+                    self.wanted = vec![true; self.columns.len()];
+                    self.stage = Stage::Rows;
+                    return Ok(true);
+                }
+                StatementResult::NoRows { rows_affected } => {
+                    if let Some(rows) = rows_affected {
+                        *self.affected.get_or_insert(0) += rows;
+                    }
+                }
+                StatementResult::End => {
+                    self.stage = Stage::Ended;
+                    return Ok(false);
+                }
+            }
+            result = self.session.link.wait(|c| c.advance()).map_err(failure)?;
+        }
+    }
+
+    /// Goes to the next result that has columns.
+    fn advance(&mut self) -> Outcome<bool> {
+        if self.stage == Stage::Ended {
+            return Ok(false);
+        }
+        self.stage = Stage::Between;
+        let result = self.session.link.wait(|c| c.advance()).map_err(failure)?;
+        self.settle(result)
+    }
+
+    /// Reads rows until a block is full or there are no more.
+    fn take(&mut self, mut taker: Taker) -> Outcome<Taker> {
+        let (rows, bytes) = (self.block_rows, self.block_bytes);
+        let (more, taker) = self
+            .session
+            .link
+            .wait(|client| async move {
+                let mut more = true;
+                while more && taker.rows < rows && taker.bytes < bytes {
+                    more = client.next_row_into(&mut taker).await?;
+                }
+                Ok((more, taker))
+            })
+            .map_err(failure)?;
+        if !more {
+            self.stage = Stage::Between;
+        }
+        Ok(taker)
+    }
+
+    fn next_rows(&mut self) -> Outcome<Option<Rows>> {
+        if self.stage != Stage::Rows {
+            return Ok(None);
+        }
+        let taker = Taker::new(&self.columns, &self.wanted, self.block_rows.min(FEW));
+        let taker = self.take(taker)?;
+        if taker.rows == 0 {
+            return Ok(None);
+        }
+        taker.finish().map(Some)
+    }
+
+    /// What came out of the parameters.
+    fn outputs(&self) -> Outcome<Vec<Value>> {
+        let mut outputs = vec![Value::Null; self.params.len()];
+        if self.params.iter().all(|p| p.direction == Direction::Input) {
+            return Ok(outputs);
+        }
+        for returned in self.session.link.client.get_return_values() {
+            // They come by their names (unconfirmed: that no server leaves these out).
+            let number = returned.param_name.strip_prefix(self.prefix).and_then(|n| n.parse::<usize>().ok());
+            let Some((at, param)) = number.and_then(|n| Some((n.checked_sub(1)?, self.params.get(n.checked_sub(1)?)?)))
+            else {
+                continue;
+            };
+            let (value, from) = types::returned(&returned.column_metadata, &returned.value)?;
+            outputs[at] = converted(value, from, param.data_type)?;
+        }
+        Ok(outputs)
+    }
+}
+
+impl Cursor for SqlServerCursor<'_> {
+    fn columns(&self) -> &[ColumnInfo] {
+        &self.infos
+    }
+
+    fn wish(&mut self, wishes: &[Option<DataType>]) -> Outcome<()> {
+        for (column, wish) in self.columns.iter_mut().zip(wishes) {
+            *column = wish.map_or(*column, |w| types::wished(*column, w));
+        }
+        self.wanted = wishes.iter().map(Option::is_some).collect();
+        self.wanted.resize(self.columns.len(), false);
+        for (info, column) in self.infos.iter_mut().zip(&self.columns) {
+            info.data_type = column.data_type;
+        }
+        Ok(())
+    }
+
+    fn next_block(&mut self) -> Outcome<Option<Box<dyn RowBlock>>> {
+        self.session.alive()?;
+        match self.next_rows() {
+            Ok(None) => self.session.alive().map(|()| None),
+            Ok(rows) => Ok(rows.map(|r| Box::new(r) as Box<dyn RowBlock>)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn next_result(&mut self) -> Outcome<bool> {
+        let found = self.advance();
+        found.map_err(|e| self.failed(e))
+    }
+
+    fn finish(mut self: Box<Self>) -> Outcome<Executed> {
+        while self.next_result()? {}
+        let outputs = self.outputs().map_err(|error| DbError { source: SOURCE.into(), ..error })?;
+        Ok(Executed { rows: self.affected, outputs })
+    }
+}
+
+impl Drop for SqlServerCursor<'_> {
+    fn drop(&mut self) {
+        if self.stage == Stage::Rows && !self.session.interrupter.is_cancelled() {
+            // Mostly what nobody wants any more is little, and has come already.
+            (self.block_rows, self.block_bytes) = (FEW, usize::MAX);
+            if self.take(Taker::nothing(self.columns.len())).is_err() {
+                self.stage = Stage::Ended;
+            }
+        }
+        if self.session.link.client.has_open_batch() {
+            // The server is asked to stop. What is wrong with the connection after that, the next statement finds.
+            let _ = self.session.link.wait(|c| c.cancel_query(STOPPING));
+        }
+        // Parameters that came back are of no more use.
+        let _ = self.session.link.wait(|c| c.close_query());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::dialect::{Dialect, Family};
+
+    #[test]
+    fn tables_as_the_catalog_is_asked_for_them() {
+        let dialect = Dialect::of(Family::SqlServer);
+        for (name, expected) in [
+            ("dbo.[It's]", "N'[dbo].[It''s]'"),
+            ("T", "N'[T]'"),
+            ("Stage..T", "N'[Stage]..[T]'"),
+            ("#t", "N'tempdb..[#t]'"),
+            ("dbo.#t", "N'tempdb..[#t]'"),
+            ("tempdb..#t", "N'[tempdb]..[#t]'"),
+        ] {
+            let table = TableName::parse(name);
+            assert_eq!(literal(&dialect.table(&table), &table), expected, "{name}");
+        }
+    }
+}
