@@ -9,7 +9,7 @@
 //! user = "etl"
 //! password_env = "ETL_PASSWORD"            # or password = "…"
 //! init = ["SET LOCK_TIMEOUT 10000"]
-//! connect_timeout = 15                     # seconds
+//! connect_timeout = 15                     # seconds; 0: as if it were not there
 //! ```
 //!
 //! `{database}`, `{server}`, `{user}` and `{name}` stand for what the package's own string says, and for the name of the
@@ -17,6 +17,7 @@
 //! for by `--connections FILE`, in `$DTSX_CONNECTIONS`, beside the package, in the working directory.
 
 use super::connection_string::Pairs;
+use super::resolve::connect_seconds;
 use super::secret::Secret;
 use dtsx_engine::run::Services;
 use std::path::{Path, PathBuf};
@@ -205,8 +206,7 @@ fn entry(name: &str, value: &toml::Value, environment: &dyn Fn(&str) -> Option<S
             }
             "connect_timeout" => {
                 let seconds = value.as_integer().and_then(|n| u64::try_from(n).ok());
-                entry.connect_timeout =
-                    Some(Duration::from_secs(seconds.ok_or("connect_timeout is no number of seconds")?));
+                entry.connect_timeout = connect_seconds(seconds.ok_or("connect_timeout is no number of seconds")?);
             }
             other => return Err(format!("there is no key {other}")),
         }
@@ -235,6 +235,11 @@ mod tests {
         assert_eq!(entry.connection_string(own), "Driver=x;Server=y;Database=Sales;UID=etl;PWD=from-env");
         assert_eq!((entry.init.len(), entry.connect_timeout), (1, Some(Duration::from_secs(5))));
         assert!(estate.find("Other", &Pairs::parse("Data Source=elsewhere")).is_none());
+        for (given, expected) in [(0, None), (3, Some(3)), (i64::MAX, Some(2_147_483_647))] {
+            let estate = self::estate(&format!("[servers.a]\nconnect_timeout={given}")).unwrap();
+            let entry = estate.find("X", &Pairs::parse("Server=a")).unwrap();
+            assert_eq!(entry.connect_timeout, expected.map(Duration::from_secs), "{given}");
+        }
         assert!(!format!("{estate:?}").contains("from-env"));
     }
 

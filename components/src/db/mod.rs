@@ -34,6 +34,7 @@ mod pen;
 mod pool;
 pub mod postgres;
 mod providers;
+mod reading;
 mod resolve;
 mod rows;
 pub(crate) mod schema_rowsets;

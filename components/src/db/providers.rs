@@ -391,6 +391,13 @@ fn own_protocol(pairs: &Pairs, family: Family, parts: &Parts<'_>) -> Option<Targ
             own.set(key, value);
         }
     }
+    // What Connector/NET does unless it is told otherwise, and the ODBC drivers do not.
+    let of_net = pairs.filled(&["Provider"]).is_none_or(|name| name.trim().eq_ignore_ascii_case("MySQL"));
+    for key in ["Use Affected Rows", "Allow Public Key Retrieval"] {
+        if family == Family::MySql && of_net && own.filled(&[key]).is_none() {
+            own.set(key, "False");
+        }
+    }
     match family {
         Family::Postgres => super::postgres::understands(&own).then(|| Target::postgres(&own)),
         _ => super::mysql::understands(&own).then(|| Target::mysql(&own)),

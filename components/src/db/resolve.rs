@@ -185,7 +185,12 @@ fn with_provider(text: String, kind: &str) -> String {
 /// How long a string lets connecting take.
 fn connect_timeout(pairs: &Pairs) -> Option<Duration> {
     let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "Login Timeout"])?;
-    timeout.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    timeout.trim().parse().ok().and_then(connect_seconds)
+}
+
+/// So many seconds for connecting, 0 for what is usual; no more than the providers know.
+pub(super) fn connect_seconds(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds.min(i32::MAX as u64)))
 }
 
 /// What the words of libpq stand for.
@@ -390,6 +395,18 @@ mod tests {
             ("", kind),
         ] {
             assert_eq!(with_provider(text.into(), kind), text, "{kind}");
+        }
+    }
+
+    #[test]
+    fn connecting_takes_no_longer_than_a_clock_can_tell() {
+        for (text, expected) in [
+            ("Connect Timeout=18446744073709551615", Some(2_147_483_647)),
+            ("Connection Timeout=30", Some(30)),
+            ("Connect Timeout=0", None),
+            ("Connect Timeout=soon", None),
+        ] {
+            assert_eq!(connect_timeout(&Pairs::parse(text)), expected.map(Duration::from_secs), "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use super::error::{DbError, Outcome};
 use super::resolve::Target;
 use super::rows::{RowBlock, Rows};
 use super::table_name::TableName;
+use dtsx_engine::run::apart;
 use dtsx_engine::types::{DataType, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,12 +44,18 @@ impl Canceller {
     pub fn cancel(&self) {
         (self.0)();
     }
+
+    /// The same on a thread of its own, for somebody whom a server or a driver that does not answer must not hold up.
+    pub fn cancel_apart(&self) {
+        apart(&self.0);
+    }
 }
 
 /// How a statement is run.
 #[derive(Clone, Debug)]
 pub struct StatementOptions {
-    /// How long it may take; None: as long as it needs.
+    /// How long its answer is waited for, and each further part of that; None: as long as it takes. The time in which
+    /// somebody reads what has come does not count.
     pub timeout: Option<Duration>,
     /// How many rows a block holds at most.
     pub block_rows: usize,

@@ -1,14 +1,18 @@
 //! A connection to a server that is spoken to by its own protocol: TCP, a socket of this machine, or encrypted.
 
 use super::tls::Tls;
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long connecting may take where nothing else is said.
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
+
+/// The least that one address of several is waited for.
+const LEAST: Duration = Duration::from_millis(10);
 
 /// Whether a read or a write gave up waiting.
 pub(super) fn waited(error: &io::Error) -> bool {
@@ -22,19 +26,36 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Reaches a host by one of its addresses.
+    /// Reaches a host by one of its addresses, within the timeout altogether: each that is left has its part of the time
+    /// that is.
     pub(super) fn tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<Socket> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for place in (host, port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&place, timeout.unwrap_or(CONNECT)) {
+        let (begun, timeout) = (Instant::now(), timeout.unwrap_or(CONNECT));
+        let places: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        for (at, place) in places.iter().enumerate() {
+            let left = timeout.saturating_sub(begun.elapsed()) / (places.len() - at).try_into().unwrap_or(u32::MAX);
+            match TcpStream::connect_timeout(place, left.max(LEAST)) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
+                    // So that a peer that is gone without a word is found out, some time.
+                    SockRef::from(&stream).set_keepalive(true)?;
                     return Ok(Socket::Tcp(stream));
                 }
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    /// After how long without a word it is asked whether the peer is still there.
+    pub(super) fn set_keepalive(&self, after: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(after)),
+            Socket::Tls(tls) => {
+                SockRef::from(&tls.stream.sock).set_tcp_keepalive(&TcpKeepalive::new().with_time(after))
+            }
+            Socket::Unix(_) => Ok(()),
+        }
     }
 
     /// Reaches a server of this machine by its socket.

@@ -45,7 +45,47 @@ pub(super) struct Protection {
     pub(super) by: &'static str,
 }
 
+/// How a connection is protected, and by what.
+#[derive(Clone, Debug)]
+pub(super) enum Cover {
+    Plain,
+    /// Encrypted if the server can.
+    Offered(Arc<ClientConfig>),
+    Encrypted(Arc<ClientConfig>),
+}
+
+impl Cover {
+    pub(super) fn config(&self) -> Option<&Arc<ClientConfig>> {
+        match self {
+            Cover::Plain => None,
+            Cover::Offered(config) | Cover::Encrypted(config) => Some(config),
+        }
+    }
+}
+
+/// How far connecting came when it failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    Reach,
+    Encrypt,
+    LogIn,
+}
+
 impl Protection {
+    /// The covers that are tried one after the other; `local`: through a socket of this machine. What is wrong with the
+    /// files of this side is found before anybody is asked: it is no reason to do without encryption.
+    pub(super) fn covers(&self, local: bool) -> Outcome<Vec<Cover>> {
+        if local || self.mode == Mode::Disable {
+            return Ok(vec![Cover::Plain]);
+        }
+        let config = Arc::new(self.config()?);
+        Ok(match self.mode {
+            Mode::Disable | Mode::Allow => vec![Cover::Plain, Cover::Encrypted(config)],
+            Mode::Prefer => vec![Cover::Offered(config), Cover::Plain],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => vec![Cover::Encrypted(config)],
+        })
+    }
+
     fn refused(&self, message: String) -> DbError {
         DbError { source: self.by.into(), ..DbError::new(ErrorKind::Connect, message) }
     }
@@ -90,13 +130,12 @@ impl Protection {
     }
 
     /// Encrypts a connection whose server agreed to it.
-    pub(super) fn encrypt(&self, host: &str, mut socket: TcpStream) -> Outcome<Tls> {
-        let config = Arc::new(self.config()?);
+    pub(super) fn encrypt(&self, config: &Arc<ClientConfig>, host: &str, mut socket: TcpStream) -> Outcome<Tls> {
         let name = ServerName::try_from(host.to_owned()).map_err(|e| self.refused(format!("the host {host}: {e}")))?;
         let told = |error: &dyn std::fmt::Display| {
             self.refused(format!("the connection to {host} cannot be encrypted: {error}"))
         };
-        let mut connection = ClientConnection::new(config, name).map_err(|e| told(&e))?;
+        let mut connection = ClientConnection::new(config.clone(), name).map_err(|e| told(&e))?;
         while connection.is_handshaking() {
             connection.complete_io(&mut socket).map_err(|error| match inner(&error) {
                 Some(rustls::Error::InvalidCertificate(reason)) => {

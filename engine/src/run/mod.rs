@@ -12,7 +12,7 @@ mod waiting;
 pub use evaluator::Expressions;
 pub use parallel::on_pool;
 pub use paths::PathMap;
-pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services};
+pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services, apart};
 pub use shared::Shared;
 pub use transaction::{Participant, Transaction};
 pub use waiting::{Handover, OwnThread, Waited};

@@ -22,6 +22,15 @@ struct CancelState {
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
 
+/// Does what may itself wait, as asking a server does, on a thread of its own that nobody waits for; here, if there is no
+/// thread to be had.
+pub fn apart(work: &Arc<dyn Fn() + Send + Sync>) {
+    let own = work.clone();
+    if std::thread::Builder::new().name("dtsx-apart".to_owned()).spawn(move || own()).is_err() {
+        work();
+    }
+}
+
 /// Keeps a hook of [`CancelToken::on_cancel`]; dropping it removes the hook.
 #[must_use = "the hook is removed when this is dropped"]
 pub struct CancelHook {
@@ -74,13 +83,7 @@ impl CancelToken {
     /// nobody waits for, so that it holds up neither whoever cancels nor the other hooks.
     pub fn on_cancel_apart(&self, hook: impl Fn() + Send + Sync + 'static) -> CancelHook {
         let hook: Hook = Arc::new(hook);
-        self.on_cancel(move || {
-            let apart = hook.clone();
-            let thread = std::thread::Builder::new().name("dtsx-cancel".to_owned()).spawn(move || apart());
-            if thread.is_err() {
-                hook();
-            }
-        })
+        self.on_cancel(move || apart(&hook))
     }
 
     fn hooks(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Hook>> {

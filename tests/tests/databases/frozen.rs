@@ -84,17 +84,19 @@ fn settled(stage: &Stage) {
 
 #[test]
 fn a_statement_meets_its_timeout() {
-    let Some((stage, server)) = stage(Way::Postgres) else { return };
-    for doing in [Doing::Read, Doing::Load, Doing::ExecuteSql] {
-        let made = impatient(&stage, doing);
-        let (execution, stopped) = stopped_while(&stage, server, doing, &made);
-        let said = said(&execution);
-        let outcome = execution.wait().unwrap();
-        assert!(stopped.1.elapsed() < HANGS, "{doing:?}: {:?}\n{said}", stopped.1.elapsed());
-        drop(stopped);
-        assert_eq!(outcome.result, RunResult::Failure, "{doing:?}\n{said}");
-        assert!(said.contains("does not answer") && said.contains("\"Db\""), "{doing:?}\n{said}");
-        settled(&stage);
+    for way in [Way::Postgres, Way::MariaDb] {
+        let Some((stage, server)) = stage(way) else { continue };
+        for doing in [Doing::Read, Doing::Load, Doing::ExecuteSql] {
+            let made = impatient(&stage, doing);
+            let (execution, stopped) = stopped_while(&stage, server, doing, &made);
+            let said = said(&execution);
+            let outcome = execution.wait().unwrap();
+            assert!(stopped.1.elapsed() < HANGS, "{way:?} {doing:?}: {:?}\n{said}", stopped.1.elapsed());
+            drop(stopped);
+            assert_eq!(outcome.result, RunResult::Failure, "{way:?} {doing:?}\n{said}");
+            assert!(said.contains("does not answer") && said.contains("\"Db\""), "{way:?} {doing:?}\n{said}");
+            settled(&stage);
+        }
     }
 }
 

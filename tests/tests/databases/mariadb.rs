@@ -1,10 +1,14 @@
 //! MariaDB by its own protocol, on a real server: encryption and logins, every type in both forms of rows, results one after
 //! the other, loads with bad rows, and what ends a statement early.
 
-use crate::sessions::{lease, load_columns, reach, read, rows_of, run, services};
-use dtsx_components::db::{ErrorKind, Lease, LoadOptions, Param, RowFailure, Session, StatementOptions, TableName};
+use crate::sessions::{lease, load_columns, load_cut_off, reach, read, read_slowly, rows_of, run, seconds, services};
+use dtsx_components::db::{
+    Direction, ErrorKind, Lease, LoadOptions, Param, RowFailure, Session, StatementOptions, TableName,
+};
 use dtsx_engine::types::{DataType, Value};
-use dtsx_tests::servers::{self, Database};
+use dtsx_tests::servers;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +69,7 @@ fn encryption_is_what_the_words_say() {
         (odbc("127.0.0.1", &certified, &own), Ok(true)),
         (odbc("127.0.0.1", &certified, "SslMode=Required"), Err("Access denied")),
         (odbc("127.0.0.1", "tester", &format!("SSLCERT={certificate}")), Err("no SSLKEY")),
+        (odbc("127.0.0.1", "tester", &format!("SSLCERT=/nowhere.pem;SSLKEY={key}")), Err("/nowhere.pem")),
         // The server's socket needs no encryption.
         (
             format!("Driver=MariaDB Unicode;Socket={};Database={name};Uid=tester", database.file("s").unwrap()),
@@ -452,10 +457,6 @@ fn what_somebody_else_holds_ends_a_load_and_loses_nothing() {
     assert_eq!(database.sql("select group_concat(id order by id) from t").unwrap().trim(), "1,2,15");
 }
 
-fn seconds(seconds: i64) -> StatementOptions {
-    StatementOptions::default().with_timeout_seconds(seconds)
-}
-
 #[test]
 fn statements_end_within_their_time() {
     let Some(server) = servers::mariadb() else { return };
@@ -471,7 +472,75 @@ fn statements_end_within_their_time() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{sql}");
         assert_eq!(one(&mut *session, "select 'there'"), "there");
     }
-    assert_eq!(one(&mut *session, "select cast(@@max_statement_time as signed)"), "I8(0)");
+    // A statement that changes rows is ended, too, and so is one that yields rows and is slow to find the first.
+    run(&mut *session, "create table t(id int); insert into t select seq from seq_1_to_1000");
+    let slow = "update t set id = id + 1 where sleep(0.1) = 0";
+    assert_eq!(session.execute(slow, &[], &seconds(1)).unwrap_err().kind, ErrorKind::Timeout);
+    assert_eq!(one(&mut *session, "select sum(id) from t"), "Decimal(500500, 0)");
+    let slow = "select a.seq from seq_1_to_100000000 a, seq_1_to_100000000 b where a.seq + b.seq < 2";
+    let found = session.query(slow, &[], &seconds(1)).and_then(|mut cursor| cursor.next());
+    assert_eq!(found.err().unwrap().kind, ErrorKind::Timeout);
+    assert_eq!(one(&mut *session, "select 'there'"), "there");
+}
+
+#[test]
+fn rows_may_be_read_for_longer_than_their_answer_is_waited_for() {
+    let Some(server) = servers::mariadb() else { return };
+    let mut session = lease(&server.database().unwrap().url()).unwrap();
+    let many = "select repeat('x', 200) from seq_1_to_300000";
+    assert_eq!(read_slowly(&mut *session, many), 300_000);
+    assert_eq!(one(&mut *session, "select 'there'"), "there");
+}
+
+#[test]
+fn an_output_that_does_not_fit_leaves_the_session_in_step() {
+    let Some(server) = servers::mariadb() else { return };
+    let database = server.database().unwrap();
+    let mut session = lease(&database.url()).unwrap();
+    let session = &mut *session;
+    run(session, "set sql_mode = ''");
+    run(session, "create table t(id int primary key)");
+    for (kind, value, data_type) in [
+        ("date", "'0000-00-00'", DataType::DbDate),
+        ("time", "'30:00:00'", DataType::DbTime),
+        ("int", "300", DataType::UI1),
+    ] {
+        run(session, &format!("create or replace procedure p(out v {kind}) begin set v = {value}; select 1 as a; end"));
+        let out = Param { name: None, direction: Direction::Output, data_type, value: Value::Null };
+        let error = session.execute("call p(?)", &[out], &StatementOptions::default()).unwrap_err();
+        assert_ne!(error.kind, ErrorKind::Lost, "{kind}: {error}");
+        run(session, "insert into t values (1)");
+        let twice = session.execute("insert into t values (1)", &[], &StatementOptions::default());
+        assert_eq!(twice.unwrap_err().kind, ErrorKind::Constraint, "{kind}");
+        assert_eq!(run(session, "delete from t"), Some(1), "{kind}");
+    }
+}
+
+#[test]
+fn a_statement_is_for_the_database_that_is_in_use() {
+    let Some(server) = servers::mariadb() else { return };
+    let (here, there) = (server.database().unwrap(), server.database().unwrap());
+    for database in [&here, &there] {
+        database.sql("create table t(id int)").unwrap();
+    }
+    let mut session = lease(&here.url()).unwrap();
+    let session = &mut *session;
+    let types = [DataType::I4];
+    let rows = rows_of(&[vec![Value::I4(1)]], &types);
+    let mut insert = |session: &mut dyn Session| {
+        let sql = "insert into t values (?)";
+        assert!(session.execute_rows(sql, &rows, &types, &StatementOptions::default()).unwrap().is_empty());
+    };
+    let counts = || [&here, &there].map(|d| d.sql("select count(*) from t").unwrap().trim().to_owned());
+    for (at, expected) in [["1", "1"], ["2", "2"]].into_iter().enumerate() {
+        run(session, &format!("use {}", here.name));
+        insert(session);
+        // As one statement, and as several.
+        let change = format!("use {}", there.name);
+        run(session, &if at == 0 { change } else { format!("select 1; {change}") });
+        insert(session);
+        assert_eq!(counts(), expected);
+    }
 }
 
 #[test]
@@ -490,26 +559,127 @@ fn a_session_that_is_reset_is_as_good_as_new() {
     assert_eq!(one(session, "select @x"), "Null");
     let error = session.query("select v from mine", &[], &StatementOptions::default()).err().unwrap();
     assert_eq!(error.kind, ErrorKind::NoTable, "{error}");
+    // Of a string without a database nothing leads back to none.
+    let nowhere = database.url().replace(&format!("/{}", database.name), "/");
+    let mut session: Lease = lease(&nowhere).unwrap();
+    assert!(session.reset());
+    run(&mut *session, &format!("use {}", database.name));
+    assert!(!session.reset());
+}
+
+#[test]
+fn rows_that_an_update_leaves_as_they_are_count_as_the_client_of_the_string_has_it() {
+    let Some(server) = servers::mariadb() else { return };
+    let database = server.database().unwrap();
+    database.sql("create table t(id int); insert into t values (1), (2)").unwrap();
+    let (port, name) = (database.port(), &database.name);
+    let net = format!("Server=127.0.0.1;Port={port};Database={name};User Id=tester;SslMode=Preferred");
+    for (string, rows) in [
+        (net.clone(), 2),
+        (format!("{net};UseAffectedRows=true"), 0),
+        (format!("{net};Use Affected Rows=false"), 2),
+        (format!("Driver=MariaDB Unicode;Server=127.0.0.1;Port={port};Database={name};Uid=tester"), 0),
+        (database.url(), 0),
+    ] {
+        let mut session = lease(&string).unwrap();
+        assert_eq!(run(&mut *session, "update t set id = id"), Some(rows), "{string}");
+    }
+}
+
+/// The greeting of a server that can do these things.
+fn greeting(abilities: u32) -> Vec<u8> {
+    let mut payload = b"\x0a8.0.0\0\x01\0\0\0saltsalt\0".to_vec();
+    payload.extend_from_slice(&abilities.to_le_bytes()[..2]);
+    payload.extend_from_slice(&[45, 2, 0]);
+    payload.extend_from_slice(&abilities.to_le_bytes()[2..]);
+    payload.push(21);
+    payload.extend_from_slice(&[0; 10]);
+    payload.extend_from_slice(b"saltsaltsalt\0mysql_native_password\0");
+    packet(0, &payload)
+}
+
+fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = (payload.len() as u32).to_le_bytes()[..3].to_vec();
+    packet.push(number);
+    packet.extend_from_slice(payload);
+    packet
+}
+
+fn hear(socket: &mut TcpStream) -> std::io::Result<()> {
+    let mut head = [0; 4];
+    socket.read_exact(&mut head)?;
+    let mut body = vec![0; u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize];
+    socket.read_exact(&mut body)
+}
+
+const PLAIN: u32 = 0x000f_a201;
+const ENCRYPTS: u32 = PLAIN | 0x800;
+const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+
+#[test]
+fn what_a_server_says_before_its_turn_is_not_taken_for_an_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(&[greeting(ENCRYPTS), packet(2, OK)].concat()).unwrap();
+        let _ = socket.read(&mut [0; 1]);
+        // Nor is it a reason to come again without encryption.
+        listener.set_nonblocking(true).unwrap();
+        listener.accept().is_err()
+    });
+    let error = lease(&format!("mysql://me:planted-secret@127.0.0.1:{port}/db")).err().unwrap();
+    assert!(error.message.contains("before its turn") && error.kind == ErrorKind::Connect, "{error}");
+    assert!(server.join().unwrap());
+}
+
+#[test]
+fn answers_that_make_no_sense_end_the_connection() {
+    for (answer, words) in [
+        (packet(1, &[0xfe; 9]), "no answer"),
+        (packet(1, &[0xfd, 0, 0, 1]), "no answer"),
+        (packet(1, &[0xfb]).repeat(50_000), "closed it"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            socket.write_all(&greeting(PLAIN)).unwrap();
+            hear(&mut socket).unwrap();
+            socket.write_all(&packet(2, OK)).unwrap();
+            hear(&mut socket).unwrap();
+            socket.write_all(&packet(1, OK)).unwrap();
+            hear(&mut socket).unwrap();
+            socket.write_all(&answer).unwrap();
+            socket.shutdown(std::net::Shutdown::Write).unwrap();
+            while hear(&mut socket).is_ok() {}
+        });
+        let mut session = lease(&format!("mysql://me@127.0.0.1:{port}/db?ssl-mode=DISABLED")).unwrap();
+        let error = session.execute("do 1", &[], &StatementOptions::default()).unwrap_err();
+        assert!(error.kind == ErrorKind::Lost && error.message.contains(words), "{error}");
+        drop(session);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_does_not_greet_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    let error = lease(&format!("mysql://me@{place}/db?Connect Timeout=1")).err().unwrap();
+    let expected = format!("the server {place} does not answer within 1 s");
+    assert!(error.kind == ErrorKind::Connect && error.message.contains(&expected), "{error}");
+    drop(listener);
+    let error = lease(&format!("mysql://me@{place}/db")).err().unwrap();
+    assert!(error.message.contains("Socket="), "{error}");
 }
 
 #[test]
 fn a_load_whose_connection_is_ended_says_so() {
     let Some(server) = servers::mariadb() else { return };
-    let database: Database = server.database().unwrap();
+    let database = server.database().unwrap();
     database.sql("create table t(id int, v longtext)").unwrap();
     let mut session = lease(&database.url()).unwrap();
-    let types = [DataType::I4, DataType::NText];
-    let row = vec![Value::I4(1), Value::text("x".repeat(100_000))];
-    let rows = rows_of(&vec![row; 300], &types);
-    session.begin().unwrap();
-    let columns = load_columns(&["id", "v"], &types);
-    let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
-    assert!(loader.write(&rows).unwrap().is_empty());
-    database.kill_connections().unwrap();
-    let started = Instant::now();
-    let error = loader.write(&rows).unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(5));
-    assert_eq!(error.kind, ErrorKind::Lost, "{error}");
-    drop(loader);
+    load_cut_off(&database, &mut *session);
     assert_eq!(session.commit().unwrap_err().kind, ErrorKind::Lost);
 }

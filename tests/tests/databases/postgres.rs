@@ -1,7 +1,7 @@
 //! PostgreSQL by its own protocol, on a real server: encryption, types that have no counterpart, bulk loads with bad rows.
 
-use crate::sessions::{lease, load_columns, read, rows_of, run};
-use dtsx_components::db::{ErrorKind, LoadOptions, StatementOptions, TableName};
+use crate::sessions::{all_as, lease, load_columns, load_cut_off, read, read_slowly, rows_of, run, seconds};
+use dtsx_components::db::{ErrorKind, LoadOptions, Param, Session, StatementOptions, TableName};
 use dtsx_engine::types::{DataType, Value};
 use dtsx_tests::servers;
 use std::io::{Read, Write};
@@ -47,6 +47,7 @@ fn encryption_is_what_the_mode_says() {
         ),
         (odbc("127.0.0.1", "postgres", "SSLmode=sometimes"), Err("sslmode is \"sometimes\"")),
         (odbc("127.0.0.1", "postgres", "channel_binding=require"), Err("channel_binding=require")),
+        (odbc("127.0.0.1", "postgres", &format!("sslcert=/nowhere.pem;sslkey={key}")), Err("/nowhere.pem")),
         // A user who is only let in over encrypted connections, by password.
         (odbc("127.0.0.1", "encrypted", "SSLmode=disable"), Err("no encryption")),
         (odbc("127.0.0.1", "encrypted", "SSLmode=allow"), Ok("Bool(true)")),
@@ -278,19 +279,81 @@ fn a_load_whose_connection_is_ended_says_what_the_server_said() {
     let database = server.database().unwrap();
     database.sql("create table t(id int, v text)").unwrap();
     let mut session = lease(&database.url()).unwrap();
-    let types = [DataType::I4, DataType::NText];
-    let row = vec![Value::I4(1), Value::text("x".repeat(100_000))];
-    let rows = rows_of(&vec![row; 300], &types);
-    session.begin().unwrap();
-    let columns = load_columns(&["id", "v"], &types);
-    let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
-    assert!(loader.write(&rows).unwrap().is_empty());
-    database.kill_connections().unwrap();
-    let started = Instant::now();
-    let error = loader.write(&rows).unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(5));
-    assert_eq!(error.kind, ErrorKind::Lost, "{error}");
+    let error = load_cut_off(&database, &mut *session);
     assert!(error.message.contains("terminating connection"), "{error}");
+}
+
+#[test]
+fn statements_end_within_their_time() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    let mut session = lease(&database.url()).unwrap();
+    let session = &mut *session;
+    run(session, "create table t(id int); insert into t values (1), (2)");
+    for sql in ["select pg_sleep(100)", "update t set id = id + 1 where pg_sleep(50) is not null"] {
+        let error = session.execute(sql, &[], &seconds(1)).unwrap_err();
+        assert!(error.kind == ErrorKind::Timeout && error.message.contains("1 s"), "{sql}: {error}");
+        let found = session.query(sql, &[], &seconds(1)).and_then(|mut cursor| cursor.next());
+        assert_eq!(found.err().unwrap().kind, ErrorKind::Timeout, "{sql}");
+    }
+    assert_eq!(read(session, "select sum(id) from t", None).concat(), ["I8(3)"]);
+    // The server's own is told as one, too.
+    run(session, "set statement_timeout = 200");
+    let error = session.execute("select pg_sleep(100)", &[], &StatementOptions::default()).unwrap_err();
+    assert!(error.kind == ErrorKind::Timeout && error.message.contains("statement timeout"), "{error}");
+}
+
+#[test]
+fn rows_may_be_read_for_longer_than_their_answer_is_waited_for() {
+    let Some(server) = servers::postgres() else { return };
+    let mut session = lease(&server.database().unwrap().url()).unwrap();
+    let many = "select repeat('x', 200) from generate_series(1, 300000)";
+    assert_eq!(read_slowly(&mut *session, many), 300_000);
+}
+
+#[test]
+fn what_is_prepared_has_a_name_that_nobody_else_gives() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.database().unwrap();
+    let (mut one, mut other) = (lease(&database.url()).unwrap(), lease(&database.url()).unwrap());
+    let ask = |session: &mut dyn Session, sql: &str| {
+        let param = Param::input(DataType::I4, Value::I4(7));
+        all_as(session, sql, &[param], None)
+    };
+    let names = |session: &mut dyn Session| read(session, "select name from pg_prepared_statements", None).concat();
+    let mut all = Vec::new();
+    for session in [&mut one, &mut other] {
+        for sql in ["select 1 + ?::int", "select 2 + ?::int"] {
+            let expected = if sql.contains('1') { 8 } else { 9 };
+            for _ in 0..4 {
+                assert_eq!(ask(&mut **session, sql), [[Value::I4(expected)]]);
+            }
+            let now = names(&mut **session);
+            assert_eq!(now.len(), 1, "{now:?}");
+            all.extend(now);
+        }
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 4, "{all:?}");
+    // Behind somebody who deals out connections, the next one may not know it: it is asked without, then and from then on.
+    let session = &mut *one;
+    assert!(session.query("deallocate all", &[], &StatementOptions::default()).unwrap().next().unwrap().is_none());
+    for _ in 0..4 {
+        assert_eq!(ask(session, "select 2 + ?::int"), [[Value::I4(9)]]);
+        assert!(names(session).is_empty());
+    }
+    // Statements that run for each row have no name.
+    run(session, "create table t(id int)");
+    let types = [DataType::I4];
+    let rows = rows_of(&(0..1000).map(|id| vec![Value::I4(id)]).collect::<Vec<_>>(), &types);
+    for _ in 0..2 {
+        let failures = session.execute_rows("insert into t values (?)", &rows, &types, &StatementOptions::default());
+        assert!(failures.unwrap().is_empty());
+        assert!(names(session).is_empty());
+    }
+    let wrong = session.execute_rows("insert into t value (?)", &rows, &types, &StatementOptions::default());
+    assert_eq!(wrong.unwrap_err().kind, ErrorKind::Statement);
 }
 
 /// Passes bytes on to a server, and counts the connections.

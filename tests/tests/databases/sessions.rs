@@ -1,11 +1,16 @@
 //! Sessions with the databases of tests: opened by a connection string, loaded, and read.
 
 use arrow::array::{Array, ArrayRef};
-use dtsx_components::db::{Database, Lease, LoadColumn, Outcome, Param, Rows, Session, StatementOptions};
+use dtsx_components::db::{
+    Database, DbError, ErrorKind, Lease, LoadColumn, LoadOptions, Outcome, Param, Rows, Session, StatementOptions,
+    TableName,
+};
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::props::Origin;
 use dtsx_engine::run::{RunOptions, Services};
 use dtsx_engine::types::{DataType, Value, scalar};
+use dtsx_tests::servers;
+use std::time::{Duration, Instant};
 
 /// 2024-02-29 12:34:56.789, in microseconds.
 pub const MOMENT: i64 = 1_709_210_096_789_000;
@@ -79,6 +84,43 @@ pub fn read(session: &mut dyn Session, sql: &str, wish: Option<DataType>) -> Vec
         }
     }
     out
+}
+
+/// How long each answer of a statement is waited for.
+pub fn seconds(seconds: i64) -> StatementOptions {
+    StatementOptions::default().with_timeout_seconds(seconds)
+}
+
+/// Reads a query whose answers are waited for a second at most, and takes longer than that between two blocks; how many
+/// rows came.
+pub fn read_slowly(session: &mut dyn Session, sql: &str) -> usize {
+    let options = StatementOptions { block_rows: 1000, ..seconds(1) };
+    let mut cursor = session.query(sql, &[], &options).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    let mut rows = 0;
+    while let Some(block) = cursor.next().unwrap_or_else(|e| panic!("{sql}, after {rows} rows: {e}")) {
+        if rows == 0 {
+            std::thread::sleep(Duration::from_secs(3));
+        }
+        rows += block.len;
+    }
+    rows
+}
+
+/// Begins a load in a transaction and has the server end the connection: what is said of the rows that follow.
+pub fn load_cut_off(database: &servers::Database, session: &mut dyn Session) -> DbError {
+    let types = [DataType::I4, DataType::NText];
+    let row = vec![Value::I4(1), Value::text("x".repeat(100_000))];
+    let rows = rows_of(&vec![row; 300], &types);
+    session.begin().unwrap();
+    let columns = load_columns(&["id", "v"], &types);
+    let mut loader = session.loader(&TableName::parse("t"), &columns, &LoadOptions::default()).unwrap();
+    assert!(loader.write(&rows).unwrap().is_empty());
+    database.kill_connections().unwrap();
+    let started = Instant::now();
+    let error = loader.write(&rows).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(error.kind, ErrorKind::Lost, "{error}");
+    error
 }
 
 /// Columns to load.

@@ -150,7 +150,7 @@ fn ended(session: &mut MySqlSession) -> Outcome<u64> {
     let mut count = 0;
     loop {
         match session.wire.reply()? {
-            Reply::Done(rows) => count += rows,
+            Reply::Done(rows) => count = rows.saturating_add(count),
             Reply::Rows { .. } => session.wire.skip_rows()?,
         }
         if !session.wire.has_more() {

@@ -5,6 +5,7 @@ use crate::db::connection_string::{Pairs, normal};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::tls::{Mode, Protection, Roots};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const SERVER: [&str; 9] =
     ["Server", "Servername", "Host", "Data Source", "DataSource", "Address", "Addr", "Network Address", "TCPIP"];
@@ -32,20 +33,21 @@ const KEYS: [&str; 33] = [
     "Timeout",
     "Use Affected Rows",
     "Allow Public Key Retrieval",
-    // Statements have these anyway.
+    "Default Command Timeout",
+    "Keep Alive",
+    // Nothing comes of these here: statements have variables and come several at a time anyway, parameters are the
+    // package's, and which columns are booleans its metadata says.
     "Allow User Variables",
     "Allow Batch",
     "Use Procedure Bodies",
     "Check Parameters",
     "Ignore Prepare",
-    "Default Command Timeout",
     "Treat Tiny As Boolean",
-    "Keep Alive",
-    // Not done, and not wanted.
+    // Not done: a string that asks for them goes to the ODBC driver.
     "Use Compression",
-    "Auto Enlist",
     "Allow Load Local Infile",
-    // What Connector/NET's pool does is the pool's here.
+    // What Connector/NET and its pool do by these is the pool's here.
+    "Auto Enlist",
     "Pooling",
     "Min Pool Size",
     "Minimum Pool Size",
@@ -87,6 +89,10 @@ pub(super) struct Address {
     pub(super) found_rows: bool,
     /// Whether a server that nothing vouches for may be asked for the key that hides the password from others.
     pub(super) asks_for_key: bool,
+    /// How long the answer to a statement is waited for whose component or task sets no limit.
+    pub(super) command_timeout: Option<Duration>,
+    /// After how long without a word it is asked whether the server is still there.
+    pub(super) keep_alive: Option<Duration>,
 }
 
 impl Address {
@@ -95,6 +101,11 @@ impl Address {
         let port = match pairs.filled(&["Port"]) {
             Some(port) => port.trim().parse().map_err(|_| unknown("the port", port, "numbers up to 65535"))?,
             None => 3306,
+        };
+        let seconds = |key: &str| match pairs.filled(&[key]).map(|text| (text, text.trim().parse::<u32>())) {
+            None | Some((_, Ok(0))) => Ok(None),
+            Some((_, Ok(seconds))) => Ok(Some(Duration::from_secs(seconds.into()))),
+            Some((text, Err(_))) => Err(unknown(key, text, "whole numbers of seconds")),
         };
         Ok(Address {
             host: text(&SERVER, "localhost"),
@@ -106,6 +117,8 @@ impl Address {
             protection: protection(pairs)?,
             found_rows: pairs.flag(&["Use Affected Rows"]) == Some(false),
             asks_for_key: pairs.flag(&["Allow Public Key Retrieval"]) != Some(false),
+            command_timeout: seconds("Default Command Timeout")?,
+            keep_alive: seconds("Keep Alive")?,
         })
     }
 
@@ -126,7 +139,7 @@ impl Address {
 /// | verify-ca, or a file of roots | always | signed by one of the roots |
 /// | verify-identity, verify-full, SSLVERIFY=1 | always | and made out for the host |
 ///
-/// The roots are in the file that SSLCA names, or those of this machine.
+/// Of several words the strictest counts. The roots are in the file that SSLCA names, or those of this machine.
 fn protection(pairs: &Pairs) -> Outcome<Protection> {
     let file = |keys: &[&str]| pairs.filled(keys).map(|path| PathBuf::from(path.trim()));
     let roots = file(&ROOTS);
@@ -138,14 +151,22 @@ fn protection(pairs: &Pairs) -> Outcome<Protection> {
         "required" | "require" => Mode::Require,
         "verifyca" => Mode::VerifyCa,
         "verifyidentity" | "verifyfull" => Mode::VerifyFull,
-        "" if pairs.flag(&["SSLVERIFY"]) == Some(true) => Mode::VerifyFull,
         "" if roots.is_some() => Mode::VerifyCa,
-        "" if pairs.flag(&["FORCETLS"]) == Some(true) => Mode::Require,
         "" => Mode::Prefer,
         _ => {
             let known = "disabled, preferred, required, verify-ca and verify-full (or verify-identity)";
             return Err(unknown("SslMode", given.unwrap_or_default(), known));
         }
+    };
+    let flags = [("SSLVERIFY", Mode::VerifyFull), ("FORCETLS", Mode::Require)];
+    let asked = flags.iter().find(|(key, _)| pairs.flag(&[key]) == Some(true));
+    let mode = match asked {
+        Some((key, _)) if mode == Mode::Disable => {
+            let message = format!("the connection string has {key}=1 and an SslMode that encrypts nothing");
+            return Err(DbError::new(ErrorKind::Connect, message));
+        }
+        Some((_, least)) if mode < *least => *least,
+        _ => mode,
     };
     let own = match (file(&CERTIFICATE), file(&KEY)) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -153,7 +174,11 @@ fn protection(pairs: &Pairs) -> Outcome<Protection> {
             let message = format!("there is a client certificate ({}) and no SSLKEY", certificate.display());
             return Err(DbError::new(ErrorKind::Connect, message));
         }
-        _ => None,
+        (None, Some(key)) => {
+            let message = format!("there is a client's key ({}) and no SSLCERT", key.display());
+            return Err(DbError::new(ErrorKind::Connect, message));
+        }
+        (None, None) => None,
     };
     let roots = match roots {
         Some(path) => Roots::File(path),
@@ -201,6 +226,16 @@ mod tests {
         let local = Address::of(&Pairs::parse("Socket=/run/s;Uid=root")).unwrap();
         assert_eq!((local.place().as_str(), local.password.as_str()), ("/run/s", ""));
         assert!(Address::of(&Pairs::parse("Server=db;Port=x")).is_err_and(|e| e.message.contains("port")));
+        for (text, command, keep_alive) in [
+            ("Server=db;DefaultCommandTimeout=60;Keep Alive=30", Some(60), Some(30)),
+            ("Default Command Timeout=0", None, None),
+        ] {
+            let address = Address::of(&Pairs::parse(text)).unwrap();
+            let seconds = |n: u64| Duration::from_secs(n);
+            assert_eq!(address.command_timeout, command.map(seconds), "{text}");
+            assert_eq!(address.keep_alive, keep_alive.map(seconds), "{text}");
+        }
+        assert!(Address::of(&Pairs::parse("Keep Alive=yes")).is_err_and(|e| e.message.contains("Keep Alive")));
     }
 
     #[test]
@@ -217,11 +252,21 @@ mod tests {
             ("Server=db;ssl-mode=VERIFY_IDENTITY", Mode::VerifyFull, Roots::System),
             ("Server=db;SslMode=VerifyFull;SslCa=/ca.pem", Mode::VerifyFull, file()),
             ("Server=db;SslMode=Required;SslCa=/ca.pem", Mode::Require, file()),
+            ("Server=db;SslMode=Preferred;FORCETLS=1", Mode::Require, Roots::Nobodys),
+            ("Server=db;SslMode=Required;SSLVERIFY=1;FORCETLS=1", Mode::VerifyFull, Roots::System),
+            ("Server=db;SslMode=VerifyCA;SslCa=/ca.pem;FORCETLS=1", Mode::VerifyCa, file()),
+            ("Server=db;SslMode=None;FORCETLS=0", Mode::Disable, Roots::Nobodys),
         ] {
             let found = protection(&Pairs::parse(text)).unwrap();
             assert_eq!((found.mode, found.roots), (mode, roots), "{text}");
         }
-        for (text, word) in [("SslMode=sometimes", "sometimes"), ("SSLCERT=/c.pem", "no SSLKEY")] {
+        for (text, word) in [
+            ("SslMode=sometimes", "sometimes"),
+            ("SSLCERT=/c.pem", "no SSLKEY"),
+            ("SSLKEY=/k.pem", "no SSLCERT"),
+            ("SslMode=None;FORCETLS=1", "FORCETLS=1"),
+            ("SslMode=DISABLED;SSLVERIFY=1", "SSLVERIFY=1"),
+        ] {
             let refused = protection(&Pairs::parse(text)).unwrap_err();
             assert!(refused.message.contains(word), "{text}: {refused}");
         }

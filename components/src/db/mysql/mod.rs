@@ -33,6 +33,9 @@ pub(super) use login::understands;
 /// Who says what goes wrong.
 const SOURCE: &str = "MariaDB/MySQL";
 
+/// How long a server may take to make a session as good as new; a new one may be had sooner then.
+const RESET: Duration = Duration::from_secs(5);
+
 /// Opens databases of MariaDB and MySQL.
 pub struct MySqlDriver;
 
@@ -45,7 +48,7 @@ impl Driver for MySqlDriver {
         let address = Address::of(&Pairs::parse(target.address.reveal()))?;
         let wire = Wire::open(&address, target.connect_timeout)?;
         let dialect = Dialect::of(Family::MySql);
-        Ok(Box::new(MySqlSession { wire, dialect, address, prepared: None, known: Known::default(), timeout: None }))
+        Ok(Box::new(MySqlSession { wire, dialect, address, prepared: None, known: Known::default() }))
     }
 }
 
@@ -58,8 +61,6 @@ struct MySqlSession {
     prepared: Option<(String, u32, usize)>,
     /// What the server was asked and need not be asked again.
     known: Known,
-    /// How long statements may take, as the server was told.
-    timeout: Option<Duration>,
 }
 
 /// What an error packet says: a number, a state, a text.
@@ -94,6 +95,11 @@ fn interrupted() -> DbError {
 }
 
 impl MySqlSession {
+    /// How long the answers to the statements that follow are waited for.
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
+        self.wire.set_timeout(timeout.or(self.address.command_timeout))
+    }
+
     fn alive(&self) -> Outcome<()> {
         match self.wire.interrupter.cancelled.load(Ordering::Relaxed) {
             true => Err(interrupted()),
@@ -230,26 +236,30 @@ impl Session for MySqlSession {
 
     fn resume(&mut self) {
         self.wire.interrupter.cancelled.store(false, Ordering::Relaxed);
+        self.wire.expect_late();
     }
 
     fn reset(&mut self) -> bool {
         self.prepared = None;
         self.known = Known::default();
-        self.timeout = None;
         let again = |session: &mut MySqlSession| {
-            session.wire.set_timeout(None)?;
+            session.wire.set_timeout(Some(RESET))?;
             session.wire.send(&[&[COM_RESET_CONNECTION]])?;
             session.wire.settle()?;
             session.wire.settings()?;
-            if session.address.database.is_empty() {
-                return Ok(());
-            }
-            // A statement may have gone to another one.
-            session.wire.send(&[&[COM_INIT_DB], session.address.database.as_bytes()])?;
-            session.wire.settle()
+            // A statement may have gone to another database, and nothing goes back to none.
+            let clean = if session.address.database.is_empty() {
+                session.texts("SELECT DATABASE()")?.concat().iter().all(Option::is_none)
+            } else {
+                session.wire.send(&[&[COM_INIT_DB], session.address.database.as_bytes()])?;
+                session.wire.settle()?;
+                true
+            };
+            session.wire.set_timeout(None)?;
+            Ok(clean)
         };
-        let clean: Outcome<()> = again(self);
-        clean.is_ok()
+        let clean: Outcome<bool> = again(self);
+        clean.unwrap_or(false)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Statements: run as they are, or prepared, with parameters; their results one after the other.
 
-use super::types::{self, Column, Encoding, Strictness};
+use super::types::{self, Column, Encoding};
 use super::wire::{COM_QUERY, COM_STMT_EXECUTE, Reply};
 use super::{MySqlSession, SOURCE, values};
 use crate::db::cells::{self, Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::odbc::{converted, placed};
+use crate::db::reading::Reading;
 use crate::db::rows::{RowBlock, Rows};
 use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, StatementOptions};
 use crate::db::table_name::TableName;
@@ -13,8 +14,6 @@ use dtsx_engine::types::{DataType, Value, scalar};
 use mysql_common::constants::ColumnFlags;
 use mysql_common::packets::Column as Definition;
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// The number of an error: the statement cannot be prepared.
 const UNPREPARED: i32 = 1295;
@@ -102,27 +101,11 @@ impl MySqlSession {
         self.wire.settle().map_err(|e| self.told(e))
     }
 
-    /// Sets the server's timeout for the statements that follow.
-    pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
-        if self.timeout == timeout {
-            return Ok(());
-        }
-        let millis = timeout.map_or(0, |t| t.as_millis());
-        let sql = match self.wire.is_maria {
-            true => format!("SET SESSION max_statement_time = {}.{:03}", millis / 1000, millis % 1000),
-            // MySQL ends queries by itself; the rest is waited for as long as it may take, and no longer.
-            false => format!("SET SESSION max_execution_time = {millis}"),
-        };
-        self.simple(&sql)?;
-        self.wire.set_timeout(timeout)?;
-        self.timeout = timeout;
-        Ok(())
-    }
-
     /// Runs statements to their end.
     pub(super) fn run(&mut self, sql: &str, params: &[Param]) -> Outcome<Executed> {
         let begun = match params {
             [] => {
+                self.forget_prepared()?;
                 let piece = Piece { sql: unescaped(sql).to_owned(), order: Vec::new(), encoding: Encoding::Text };
                 Begun { pieces: VecDeque::from([piece]), params: Vec::new() }
             }
@@ -144,7 +127,10 @@ impl MySqlSession {
         let pieces = match found.as_slice() {
             [] | [_] => VecDeque::from([prepared(sql, order)]),
             // A server prepares one at a time.
-            _ if params.is_empty() => VecDeque::from([Piece { sql: sql.to_owned(), order, encoding: Encoding::Text }]),
+            _ if params.is_empty() => {
+                self.forget_prepared()?;
+                VecDeque::from([Piece { sql: sql.to_owned(), order, encoding: Encoding::Text }])
+            }
             _ => {
                 let mut rest = order.into_iter();
                 found.iter().map(|(sql, places)| prepared(sql, rest.by_ref().take(*places).collect())).collect()
@@ -156,9 +142,7 @@ impl MySqlSession {
     /// The number of a prepared statement of that text; the one of last time if it is the same.
     pub(super) fn prepare(&mut self, sql: &str, given: usize) -> Outcome<u32> {
         if self.prepared.as_ref().is_none_or(|(known, ..)| known != sql) {
-            if let Some((_, id, _)) = self.prepared.take() {
-                self.wire.close(id)?;
-            }
+            self.forget_prepared()?;
             let prepared = self.wire.prepare(sql)?;
             self.prepared = Some((sql.to_owned(), prepared.id, prepared.parameters));
         }
@@ -170,6 +154,12 @@ impl MySqlSession {
             }
             None => Err(DbError::new(ErrorKind::Other, "no statement was prepared")),
         }
+    }
+
+    /// Forgets the statement that was prepared, before one is run that may change what its text means: its tables are
+    /// those of the database that was in use when it was prepared.
+    fn forget_prepared(&mut self) -> Outcome<()> {
+        self.prepared.take().map_or(Ok(()), |(_, id, _)| self.wire.close(id))
     }
 
     /// Sends the execution of a statement that is prepared.
@@ -291,11 +281,9 @@ pub(super) struct MySqlCursor<'s> {
     encoding: Encoding,
     stage: Stage,
     infos: Vec<ColumnInfo>,
-    columns: Arc<Vec<Column>>,
-    wanted: Arc<Vec<bool>>,
-    strictness: Strictness,
-    outputs: Vec<Value>,
-    has_outputs: bool,
+    reading: Reading<Column>,
+    /// Rows with the output parameters of calls.
+    outputs: Vec<Outputs>,
     affected: Option<u64>,
     block_rows: usize,
     block_bytes: usize,
@@ -311,16 +299,13 @@ impl<'s> MySqlCursor<'s> {
         let mut cursor = MySqlCursor {
             session,
             pieces: begun.pieces,
-            outputs: vec![Value::Null; begun.params.len()],
             params: begun.params,
             order: Vec::new(),
             encoding: Encoding::Binary,
             stage: Stage::Ended,
             infos: Vec::new(),
-            columns: Arc::default(),
-            wanted: Arc::default(),
-            strictness: Strictness::Strict,
-            has_outputs: false,
+            reading: Reading::all(Vec::new()),
+            outputs: Vec::new(),
             affected: None,
             block_rows: options.block_rows.max(1),
             block_bytes: options.block_bytes.max(1),
@@ -329,7 +314,7 @@ impl<'s> MySqlCursor<'s> {
         Ok(cursor)
     }
 
-    /// An error ends the statements.
+    /// An error of the server's, or of the connection, ends the statements: nothing of theirs is to come.
     fn failed(&mut self, error: DbError) -> DbError {
         self.stage = Stage::Ended;
         self.pieces.clear();
@@ -347,20 +332,21 @@ impl<'s> MySqlCursor<'s> {
             }
             match self.session.wire.reply()? {
                 Reply::Done(rows) => {
-                    *self.affected.get_or_insert(0) += rows;
+                    self.affected = Some(self.affected.unwrap_or(0).saturating_add(rows));
                     self.rested();
                 }
                 Reply::Rows { columns, outputs } => {
                     let found: Vec<Column> = columns.iter().map(types::column).collect();
                     self.infos = columns.iter().zip(&found).map(|(d, c)| info(d, c)).collect();
-                    self.wanted = Arc::new(vec![true; found.len()]);
-                    self.columns = Arc::new(found);
-                    self.strictness = Strictness::Strict;
+                    self.reading = Reading::all(found);
                     self.stage = Stage::Rows;
                     if !outputs {
                         return Ok(true);
                     }
-                    self.take_outputs()?;
+                    // They are looked at when the whole answer was read, whatever is wrong with them.
+                    while let Some(block) = self.next_rows()? {
+                        self.outputs.push(Outputs { block, infos: self.infos.clone(), order: self.order.clone() });
+                    }
                 }
             }
         }
@@ -397,21 +383,22 @@ impl<'s> MySqlCursor<'s> {
         self.stage = if self.session.wire.has_more() { Stage::Between } else { Stage::Ended };
     }
 
-    /// The row with the output parameters of a call.
-    fn take_outputs(&mut self) -> Outcome<()> {
-        while let Some(block) = self.next_rows()? {
+    /// The values of the parameters behind their calls: those that came out of one, NULL for the others.
+    fn out_values(&mut self) -> Outcome<Vec<Value>> {
+        let (mut values, outputs) = (vec![Value::Null; self.params.len()], std::mem::take(&mut self.outputs));
+        let comes_out = |at: &usize| self.params[*at].direction != Direction::Input;
+        if outputs.is_empty() && (0..values.len()).any(|at| comes_out(&at)) {
+            return Err(DbError::new(ErrorKind::Statement, "the call gave no row with its output parameters"));
+        }
+        for Outputs { block, infos, order } in outputs {
             let rows = Box::new(block).decode()?;
-            let places = self.order.iter().filter(|at| self.params[**at].direction != Direction::Input);
-            for ((at, column), info) in
-                places.zip(&rows.columns).zip(&self.infos).take(if rows.len > 0 { usize::MAX } else { 0 })
-            {
+            for ((at, column), info) in order.into_iter().filter(comes_out).zip(&rows.columns).zip(&infos) {
                 let value = scalar::value_at(column.as_ref(), &info.data_type, 0);
                 let value = value.map_err(|e| DbError::new(ErrorKind::Other, e.message()))?;
-                self.outputs[*at] = converted(value, info.data_type, self.params[*at].data_type)?;
+                values[at] = converted(value, info.data_type, self.params[at].data_type)?;
             }
-            self.has_outputs = true;
         }
-        Ok(())
+        Ok(values)
     }
 
     fn next_rows(&mut self) -> Outcome<Option<Block>> {
@@ -426,8 +413,7 @@ impl<'s> MySqlCursor<'s> {
         if rows == 0 {
             return Ok(None);
         }
-        let (columns, wanted) = (self.columns.clone(), self.wanted.clone());
-        Ok(Some(Block { bytes, rows, columns, wanted, encoding: self.encoding, strictness: self.strictness }))
+        Ok(Some(Block { bytes, rows, reading: self.reading.clone(), encoding: self.encoding }))
     }
 
     /// Leaves the rest of the result in hand.
@@ -446,13 +432,7 @@ impl Cursor for MySqlCursor<'_> {
     }
 
     fn wish(&mut self, wishes: &[Option<DataType>]) -> Outcome<()> {
-        let columns = self.columns.iter().zip(wishes).map(|(c, w)| w.map_or(*c, |w| types::wished(*c, w)));
-        self.columns = Arc::new(columns.collect());
-        self.wanted = Arc::new(wishes.iter().map(Option::is_some).collect());
-        self.strictness = Strictness::Faults;
-        for (info, column) in self.infos.iter_mut().zip(self.columns.iter()) {
-            info.data_type = column.data_type;
-        }
+        self.reading.wish(wishes, &mut self.infos);
         Ok(())
     }
 
@@ -472,10 +452,7 @@ impl Cursor for MySqlCursor<'_> {
 
     fn finish(mut self: Box<Self>) -> Outcome<Executed> {
         while self.next_result()? {}
-        if !self.has_outputs && self.params.iter().any(|p| p.direction != Direction::Input) {
-            return Err(DbError::new(ErrorKind::Statement, "the call gave no row with its output parameters"));
-        }
-        Ok(Executed { rows: self.affected, outputs: std::mem::take(&mut self.outputs) })
+        Ok(Executed { rows: self.affected, outputs: self.out_values()? })
     }
 }
 
@@ -488,7 +465,7 @@ impl Drop for MySqlCursor<'_> {
         let near = self.stage == Stage::Rows && wire.ends_here();
         if !near {
             // The server still sends: it is asked to stop, and what is under way is read.
-            wire.interrupter.interrupt();
+            wire.interrupt();
         }
         let rest = match self.stage {
             Stage::Rows => wire.skip_rows(),
@@ -501,21 +478,22 @@ impl Drop for MySqlCursor<'_> {
         if more {
             let _ = wire.settle();
         }
-        if !near {
-            // What came too late for that statement meets this one.
-            let _ = wire.send(&[&[COM_QUERY], b"DO 0"]).and_then(|()| wire.settle());
-        }
     }
+}
+
+/// The row with the output parameters of a call, the types of its columns, and which parameters stand in the call.
+struct Outputs {
+    block: Block,
+    infos: Vec<ColumnInfo>,
+    order: Vec<usize>,
 }
 
 /// Rows as the server sent them.
 struct Block {
     bytes: Vec<u8>,
     rows: usize,
-    columns: Arc<Vec<Column>>,
-    wanted: Arc<Vec<bool>>,
+    reading: Reading<Column>,
     encoding: Encoding,
-    strictness: Strictness,
 }
 
 impl RowBlock for Block {
@@ -524,8 +502,8 @@ impl RowBlock for Block {
     }
 
     fn decode(self: Box<Self>) -> Outcome<Rows> {
-        let Block { bytes, rows, columns, wanted, encoding, strictness } = *self;
-        types::decode(bytes, rows, &columns, &wanted, encoding, strictness)
+        let Block { bytes, rows, reading, encoding } = *self;
+        types::decode(bytes, rows, &reading.columns, &reading.wanted, encoding, reading.strictness)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::SOURCE;
 use super::wire::number;
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::reading::{Brought, Strictness, precision};
 use crate::db::rows::Rows;
 use arrow::array::*;
 use arrow::buffer::{Buffer, ScalarBuffer};
@@ -64,15 +65,6 @@ pub(super) enum Encoding {
     Binary,
     /// Those of statements that are run as they are: every value as text.
     Text,
-}
-
-/// How a block is decoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Strictness {
-    /// A value that the column's type does not have is a fault of its row.
-    Faults,
-    /// It fails the block: nobody looks at faults.
-    Strict,
 }
 
 /// The character set of what is no text.
@@ -154,20 +146,25 @@ pub(super) fn column(definition: &Definition) -> Column {
     }
 }
 
-/// The column, delivered as `wished` where that costs nothing.
-pub(super) fn wished(column: Column, wished: DataType) -> Column {
-    use DataType as T;
-    let as_type = |form| Column { form, data_type: wished, ..column };
-    match (column.form, wished) {
-        (Form::Decimal | Form::DecimalAsDouble, T::Cy | T::Decimal { .. } | T::Numeric { .. }) => {
-            as_type(Form::Decimal)
+impl Brought for Column {
+    fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    fn wished(self, wished: DataType) -> Column {
+        use DataType as T;
+        let as_type = |form| Column { form, data_type: wished, ..self };
+        match (self.form, wished) {
+            (Form::Decimal | Form::DecimalAsDouble, T::Cy | T::Decimal { .. } | T::Numeric { .. }) => {
+                as_type(Form::Decimal)
+            }
+            (Form::Decimal | Form::DecimalAsDouble, T::R8) => as_type(Form::DecimalAsDouble),
+            (Form::Timestamp, T::DbTimeStamp | T::Date | T::DbTimeStamp2 { scale: 6 | 7 }) => as_type(Form::Timestamp),
+            (Form::Time, T::DbTime2 { scale: 6 | 7 }) => as_type(Form::Time),
+            (Form::Text, T::NText) => as_type(Form::Text),
+            (Form::Bytes, T::Image) => as_type(Form::Bytes),
+            _ => self,
         }
-        (Form::Decimal | Form::DecimalAsDouble, T::R8) => as_type(Form::DecimalAsDouble),
-        (Form::Timestamp, T::DbTimeStamp | T::Date | T::DbTimeStamp2 { scale: 6 | 7 }) => as_type(Form::Timestamp),
-        (Form::Time, T::DbTime2 { scale: 6 | 7 }) => as_type(Form::Time),
-        (Form::Text, T::NText) => as_type(Form::Text),
-        (Form::Bytes, T::Image) => as_type(Form::Bytes),
-        _ => column,
     }
 }
 
@@ -186,15 +183,6 @@ fn misunderstood(column: &Column, value: &[u8], encoding: Encoding) -> DbError {
     };
     let message = format!("the server sent a value that is no {}{shown}", column.data_type);
     DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Value, message) }
-}
-
-/// Precision and scale of a decimal type.
-fn precision(data_type: &DataType) -> (u8, u8) {
-    match data_type {
-        DataType::Cy => (19, 4),
-        DataType::Decimal { scale } => (29, *scale),
-        other => (other.precision(), other.scale()),
-    }
 }
 
 /// Digits with a point among them, times 10^scale, half rounded away from zero.
@@ -272,8 +260,8 @@ fn nanos(value: &[u8]) -> Result<i64, Wrong> {
     let days = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
     let micros = value.get(8..12).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
     let seconds = i64::from(head[5]) * 3600 + i64::from(head[6]) * 60 + i64::from(head[7]);
-    let nanos = i64::from(days) * DAY + seconds * 1_000_000_000 + i64::from(micros) * 1000;
-    if nanos >= DAY || (head[0] != 0 && nanos > 0) { Err(Wrong::Value) } else { Ok(nanos) }
+    let nanos = seconds * 1_000_000_000 + i64::from(micros) * 1000;
+    if days > 0 || nanos >= DAY || (head[0] != 0 && nanos > 0) { Err(Wrong::Value) } else { Ok(nanos) }
 }
 
 /// The same as text: `-838:59:59.000000`.
@@ -648,10 +636,12 @@ mod tests {
             (Text, &moment, b"2024-02-29 12:34:56.000001", b"2024-00-00 12:34:56.000001"),
             (Binary, &time, &[0], &[8, 0, 1, 0, 0, 0, 0, 0, 0]),
             (Binary, &time, &[12, 0, 0, 0, 0, 0, 23, 59, 59, 1, 0, 0, 0], &[8, 1, 0, 0, 0, 0, 0, 0, 1]),
+            (Binary, &time, &[0], &[8, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0]),
             (Text, &time, b"23:59:59.000001", b"-838:59:59.000000"),
             (Binary, &small, b"\x05-99.9", b"\x06-999.9"),
         ] {
-            let columns = [wished(column(definition), column(definition).data_type)];
+            let column = column(definition);
+            let columns = [column.wished(column.data_type)];
             let values = [Some(good), Some(bad), None, Some(bad)];
             let bytes = block(encoding, &values);
             let rows = decode(bytes.clone(), 4, &columns, &[true], encoding, Strictness::Faults).unwrap();

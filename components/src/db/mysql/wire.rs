@@ -6,8 +6,8 @@
 use super::login::Address;
 use super::{SOURCE, failure};
 use crate::db::error::{DbError, ErrorKind, Outcome};
-use crate::db::socket::{CONNECT, Socket};
-use crate::db::tls::Mode;
+use crate::db::socket::{CONNECT, Socket, waited};
+use crate::db::tls::{Cover, Stage};
 use mysql_common::auth::plugins::{AuthProc, ChallengeResponsePlugin, Context};
 use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};
 use mysql_common::io::ParseBuf;
@@ -20,9 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
-/// unless it does not answer any more.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a server may take to hear that a statement is to be interrupted, and then to say that it was.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
 /// The length of a packet that goes on in the next one.
@@ -37,22 +36,6 @@ const IN_TRANSACTION: u16 = 0x0001;
 const MORE_RESULTS: u16 = 0x0008;
 const OUTPUTS: u16 = 0x1000;
 
-/// How a connection is protected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cover {
-    Plain,
-    /// Encrypted if the server can.
-    Offered,
-    Encrypted,
-}
-
-/// How far connecting came.
-enum Stage {
-    Reach,
-    Encrypt,
-    LogIn,
-}
-
 /// What interrupts the statement of a connection from another thread: a second connection that asks for it; if there is
 /// none to be had, the end of this one.
 #[derive(Clone)]
@@ -66,8 +49,8 @@ pub(super) struct Interrupter {
 impl Interrupter {
     /// Has the server end what the connection does.
     pub(super) fn interrupt(&self) {
-        let second = Wire::open(&self.address, Some(Duration::from_secs(5)));
-        let done = second.and_then(|mut wire| {
+        let done = Wire::open(&self.address, Some(PATIENCE)).and_then(|mut wire| {
+            wire.wait_no_longer_than(Some(PATIENCE))?;
             wire.send(&[&[COM_QUERY], format!("KILL QUERY {}", self.id).as_bytes()])?;
             wire.settle()?;
             wire.quit();
@@ -119,6 +102,12 @@ pub(super) struct Wire {
     /// What is sent next.
     frame: Vec<u8>,
     status: u16,
+    /// How long each answer to a statement is waited for.
+    timeout: Option<Duration>,
+    /// The statement in hand took longer, and the server was asked to end it.
+    overdue: bool,
+    /// An interruption may come too late for the statement that was meant, and meet the next one.
+    late: bool,
     pub(super) interrupter: Interrupter,
     pub(super) version: String,
     pub(super) is_maria: bool,
@@ -171,15 +160,9 @@ impl Context for Login<'_> {
 impl Wire {
     /// Connects and logs in: encrypted or not, in the order that the mode says.
     pub(super) fn open(address: &Address, timeout: Option<Duration>) -> Outcome<Wire> {
-        let ways: &[Cover] = match address.protection.mode {
-            _ if address.socket.is_some() => &[Cover::Plain],
-            Mode::Disable => &[Cover::Plain],
-            Mode::Allow | Mode::Prefer => &[Cover::Offered, Cover::Plain],
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[Cover::Encrypted],
-        };
         let mut last = defect("nothing");
-        for cover in ways {
-            match Wire::connect(address, timeout, *cover) {
+        for cover in address.protection.covers(address.socket.is_some())? {
+            match Wire::connect(address, timeout, &cover) {
                 Ok(wire) => return Ok(wire),
                 // Who cannot agree on an encryption may do without, where that is allowed.
                 Err((Stage::Encrypt, error)) => last = error,
@@ -189,15 +172,24 @@ impl Wire {
         Err(last)
     }
 
-    fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
-        let unreached =
-            |error: io::Error| (Stage::Reach, refused(format!("cannot connect to {}: {error}", address.place())));
+    fn connect(address: &Address, timeout: Option<Duration>, cover: &Cover) -> Result<Wire, (Stage, DbError)> {
+        let patience = timeout.unwrap_or(CONNECT);
+        let unreached = |error: io::Error| {
+            let local = ["localhost", "127.0.0.1", "::1"].contains(&address.host.as_str());
+            let advice = match local && address.socket.is_none() && error.kind() == io::ErrorKind::ConnectionRefused {
+                true => "; one that listens at its socket alone is reached with Socket=PATH (/run/mysqld/mysqld.sock)",
+                false => "",
+            };
+            (Stage::Reach, refused(format!("cannot connect to {}: {error}{advice}", address.place())))
+        };
         let socket = match &address.socket {
             Some(path) => Socket::unix(path),
             None => Socket::tcp(&address.host, address.port, timeout),
         };
         let socket = socket.map_err(unreached)?;
-        socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(unreached)?;
+        if let Some(after) = address.keep_alive {
+            socket.set_keepalive(after).map_err(unreached)?;
+        }
         let interrupter = Interrupter {
             address: address.clone(),
             id: 0,
@@ -212,12 +204,22 @@ impl Wire {
             number: 0,
             frame: Vec::new(),
             status: 0,
+            timeout: None,
+            overdue: false,
+            late: false,
             interrupter,
             version: String::new(),
             is_maria: false,
             bulk: false,
         };
-        let login = |e: DbError| (Stage::LogIn, DbError { kind: ErrorKind::Connect, ..e });
+        wire.wait_no_longer_than(Some(patience)).map_err(|e| (Stage::Reach, e))?;
+        let login = |e: DbError| match e.kind {
+            ErrorKind::Timeout => {
+                let (place, seconds) = (address.place(), patience.as_secs_f32());
+                (Stage::LogIn, refused(format!("the server {place} does not answer within {seconds} s")))
+            }
+            _ => (Stage::LogIn, DbError { kind: ErrorKind::Connect, ..e }),
+        };
         let greeting = wire.packet().map_err(login)?;
         if greeting.first() == Some(&0xff) {
             return Err(login(failure(&greeting)));
@@ -228,7 +230,7 @@ impl Wire {
         wire.log_in(address, &greeting).and_then(|()| wire.settings()).map_err(login)?;
         let handle = wire.socket.handle().map_err(unreached)?;
         *wire.interrupter.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-        wire.socket.set_timeout(None).map_err(unreached)?;
+        wire.wait_no_longer_than(None).map_err(|e| (Stage::Reach, e))?;
         Ok(wire)
     }
 
@@ -237,7 +239,7 @@ impl Wire {
         mut self,
         address: &Address,
         greeting: &HandshakePacket<'_>,
-        cover: Cover,
+        cover: &Cover,
     ) -> Result<Wire, (Stage, DbError)> {
         let version = greeting.server_version_str();
         // MariaDB put a version before its own that old replicas believed.
@@ -251,15 +253,17 @@ impl Wire {
             let message = format!("the server {} ({}) is older than 5.5.7", address.place(), self.version);
             return Err((Stage::LogIn, refused(message)));
         }
-        if cover == Cover::Plain {
-            return Ok(self);
-        }
+        let Some(config) = cover.config() else { return Ok(self) };
         if !self.offers(greeting, CapabilityFlags::CLIENT_SSL) {
-            if cover == Cover::Offered {
+            if matches!(cover, Cover::Offered(_)) {
                 return Ok(self);
             }
             let message = format!("the server {} does not encrypt, and the connection wants it", address.place());
             return Err((Stage::LogIn, refused(message)));
+        }
+        if self.at < self.end {
+            // It would be taken for an answer that came encrypted: somebody in between may have put it there.
+            return Err((Stage::LogIn, refused(format!("the server {} speaks before its turn", address.place()))));
         }
         let request = SslRequest::new(self.abilities(address) | CapabilityFlags::CLIENT_SSL, LONGEST, COLLATION);
         let mut payload = Vec::new();
@@ -267,7 +271,7 @@ impl Wire {
         self.write(&[&payload]).map_err(|e| (Stage::Encrypt, e))?;
         match self.socket {
             Socket::Tcp(stream) => {
-                let tls = address.protection.encrypt(&address.host, stream).map_err(|e| (Stage::Encrypt, e))?;
+                let tls = address.protection.encrypt(config, &address.host, stream).map_err(|e| (Stage::Encrypt, e))?;
                 self.socket = Socket::Tls(Box::new(tls));
                 Ok(self)
             }
@@ -396,6 +400,7 @@ impl Wire {
 
     /// Says goodbye. A server that is gone need not be told.
     pub(super) fn quit(&mut self) {
+        self.late = false;
         let _ = self.send(&[&[COM_QUIT]]);
     }
 
@@ -414,13 +419,60 @@ impl Wire {
         self.status & MORE_RESULTS != 0
     }
 
-    /// How long a statement may take.
+    /// How long each answer to a statement is waited for; what takes longer, the server is asked to end. The server's own
+    /// timeouts (max_statement_time) would count the time in which somebody reads rows, too.
     pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
-        self.socket.set_timeout(timeout.map(|t| t + GRACE)).map_err(|e| broken(&e))
+        if self.timeout != timeout {
+            self.wait_no_longer_than(timeout)?;
+            self.timeout = timeout;
+        }
+        Ok(())
+    }
+
+    fn wait_no_longer_than(&self, limit: Option<Duration>) -> Outcome<()> {
+        self.socket.set_timeout(limit).and_then(|()| self.socket.set_write_timeout(limit)).map_err(|e| broken(&e))
+    }
+
+    /// Asks the server to end what the connection does. What is under way has yet to be read.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupter.interrupt();
+        self.late = true;
+    }
+
+    /// Says that an interruption may be under way that was meant for a statement before.
+    pub(super) fn expect_late(&mut self) {
+        self.late = true;
+    }
+
+    /// Has the server end a statement that takes too long, once. False: there is no more to be done about it.
+    fn end_overdue(&mut self) -> bool {
+        if self.overdue || self.timeout.is_none() || self.is_cancelled() {
+            return false;
+        }
+        self.overdue = true;
+        self.interrupt();
+        self.wait_no_longer_than(Some(PATIENCE)).is_ok()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.interrupter.cancelled.load(Ordering::Relaxed)
     }
 
     /// Sends a command: the parts of one packet.
     pub(super) fn send(&mut self, parts: &[&[u8]]) -> Outcome<()> {
+        if std::mem::take(&mut self.overdue) {
+            self.wait_no_longer_than(self.timeout)?;
+        }
+        if std::mem::take(&mut self.late) {
+            self.number = 0;
+            self.write(&[&[COM_QUERY], b"DO 0"])?;
+            // What came too late meets this one.
+            if let Err(error) = self.settle()
+                && error.kind == ErrorKind::Lost
+            {
+                return Err(error);
+            }
+        }
         self.number = 0;
         self.write(parts)
     }
@@ -457,12 +509,20 @@ impl Wire {
         if frame.capacity() <= 8 << 20 {
             self.frame = frame;
         }
-        sent.map_err(|e| self.last_words().unwrap_or_else(|| self.lost(&e)))
+        sent.map_err(|e| match waited(&e) {
+            true => {
+                self.end_overdue();
+                self.lost(&e)
+            }
+            false => self.last_words().unwrap_or_else(|| self.lost(&e)),
+        })
     }
 
     /// What the server said before it closed the connection that cannot be written to any more.
     fn last_words(&mut self) -> Option<DbError> {
-        self.socket.set_timeout(Some(Duration::from_secs(1))).ok()?;
+        // Nothing can be done about a statement any more.
+        self.overdue = true;
+        self.wait_no_longer_than(Some(Duration::from_secs(1))).ok()?;
         let packet = self.packet().ok()?;
         let error = (packet.first() == Some(&0xff)).then(|| failure(&packet))?;
         Some(match error.kind {
@@ -472,15 +532,37 @@ impl Wire {
     }
 
     fn lost(&mut self, error: &io::Error) -> DbError {
-        let cancelled = self.interrupter.cancelled.load(Ordering::Relaxed);
-        let silent = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        let cancelled = self.is_cancelled();
         // Whoever asks again is not to wait again.
         self.socket.shut_down();
-        if silent && !cancelled {
-            let message = "the server does not answer within the timeout of the statement";
-            return DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Timeout, message) };
+        if waited(error) && !cancelled {
+            return self.timed_out("the server does not answer");
         }
         DbError { kind: if cancelled { ErrorKind::Cancelled } else { ErrorKind::Lost }, ..broken(error) }
+    }
+
+    fn timed_out(&self, what: &str) -> DbError {
+        let limit = self.timeout.map_or(String::new(), |t| format!(", {} s", t.as_secs_f32()));
+        let message = format!("{what} within the timeout of the statement{limit}");
+        DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Timeout, message) }
+    }
+
+    /// What the server says of a failure, after which nothing more of the answer comes.
+    fn failed(&mut self, packet: &[u8]) -> DbError {
+        self.status &= !(MORE_RESULTS | OUTPUTS);
+        let error = failure(packet);
+        if error.kind == ErrorKind::Cancelled && !self.is_cancelled() && self.overdue {
+            self.late = false;
+            let told = self.timed_out("the statement does not end");
+            return DbError { state: error.state, native: error.native, ..told };
+        }
+        error
+    }
+
+    /// The server speaks another language than this: what follows means nothing.
+    fn misled(&self, what: &str) -> DbError {
+        self.socket.shut_down();
+        defect(what)
     }
 
     /// Reads more into the input.
@@ -499,8 +581,11 @@ impl Wire {
         }
         let got = loop {
             match self.socket.read(&mut self.input[self.end..]) {
+                // It was shut down, as nobody could be reached who would end the statement.
+                Ok(0) if self.overdue => return Err(self.lost(&io::ErrorKind::TimedOut.into())),
                 Ok(got) => break got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if waited(&error) && self.end_overdue() => {}
                 Err(error) => return Err(self.lost(&error)),
             }
         };
@@ -579,12 +664,12 @@ impl Wire {
         let mut columns = Vec::with_capacity(count);
         for _ in 0..count {
             let packet = self.packet()?;
-            columns.push(ParseBuf(&packet).parse(()).map_err(|e| defect(&format!("no column: {e}")))?);
+            columns.push(ParseBuf(&packet).parse(()).map_err(|e| self.misled(&format!("no column: {e}")))?);
         }
         if count > 0 {
             let packet = self.packet()?;
             if !self.eof(&packet) {
-                return Err(defect("no end of the columns"));
+                return Err(self.misled("no end of the columns"));
             }
         }
         Ok(columns)
@@ -592,24 +677,25 @@ impl Wire {
 
     /// What the server says to a command, or next in its answer.
     pub(super) fn reply(&mut self) -> Outcome<Reply> {
+        if let Some(reply) = self.said()? {
+            return Ok(reply);
+        }
+        self.settle()?;
+        let message = "the server asks for a file of this machine (LOAD DATA LOCAL), which it does not get";
+        Err(DbError::unsupported(message))
+    }
+
+    /// The same; None: it asks for a file, which was not offered, and gets an empty one. It says something to that, too.
+    fn said(&mut self) -> Outcome<Option<Reply>> {
         let packet = self.packet()?;
         match packet.first() {
-            Some(0x00) => Ok(Reply::Done(self.done(&packet))),
-            Some(0xff) => {
-                self.status &= !(MORE_RESULTS | OUTPUTS);
-                Err(failure(&packet))
-            }
-            // It asks for a file, which was not offered.
-            Some(0xfb) => {
-                self.write(&[])?;
-                let refused = self.reply();
-                let message = "the server asks for a file of this machine (LOAD DATA LOCAL), which it does not get";
-                refused.and(Err(DbError::unsupported(message)))
-            }
+            Some(0x00) => Ok(Some(Reply::Done(self.done(&packet)))),
+            Some(0xff) => Err(self.failed(&packet)),
+            Some(0xfb) => self.write(&[]).map(|()| None),
             _ => {
-                let count = number(&mut &packet[..]).ok_or_else(|| defect("no answer"))?;
-                let columns = self.definitions(count as usize)?;
-                Ok(Reply::Rows { columns, outputs: self.status & OUTPUTS != 0 })
+                let count = number(&mut &packet[..]).and_then(|count| u16::try_from(count).ok());
+                let columns = self.definitions(count.ok_or_else(|| self.misled("no answer"))?.into())?;
+                Ok(Some(Reply::Rows { columns, outputs: self.status & OUTPUTS != 0 }))
             }
         }
     }
@@ -619,9 +705,9 @@ impl Wire {
         self.send(&[&[COM_STMT_PREPARE], sql.as_bytes()])?;
         let packet = self.packet()?;
         if packet.first() == Some(&0xff) {
-            return Err(failure(&packet));
+            return Err(self.failed(&packet));
         }
-        let Some(head) = packet.get(..9) else { return Err(defect("no statement")) };
+        let Some(head) = packet.get(..9) else { return Err(self.misled("no statement")) };
         let id = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
         let columns = usize::from(u16::from_le_bytes([head[5], head[6]]));
         let parameters = usize::from(u16::from_le_bytes([head[7], head[8]]));
@@ -668,7 +754,7 @@ impl Wire {
             // One that goes on in other packets.
             match self.length(self.at).and(self.whole()) {
                 Some((end, size)) if size >= WHOLE => {
-                    let size = u32::try_from(size).map_err(|_| defect("a row that is too long"))?;
+                    let size = u32::try_from(size).map_err(|_| self.misled("a row that is too long"))?;
                     block.extend_from_slice(&size.to_le_bytes());
                     self.take(end, block);
                     count += 1;
@@ -683,8 +769,7 @@ impl Wire {
         if self.eof(&packet) {
             return Ok(());
         }
-        self.status &= !(MORE_RESULTS | OUTPUTS);
-        Err(failure(&packet))
+        Err(self.failed(&packet))
     }
 
     /// Whether the rows that follow end within what was received.
@@ -717,8 +802,10 @@ impl Wire {
     /// Reads to the end of an answer that nobody wants.
     pub(super) fn settle(&mut self) -> Outcome<()> {
         loop {
-            if let Reply::Rows { .. } = self.reply()? {
-                self.skip_rows()?;
+            match self.said()? {
+                None => continue,
+                Some(Reply::Rows { .. }) => self.skip_rows()?,
+                Some(Reply::Done(_)) => {}
             }
             if !self.has_more() {
                 return Ok(());

@@ -4,6 +4,7 @@ use super::ffi::{Bound, Buffer, Described};
 use super::habits::{Habits, Lengths, Text};
 use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::reading::precision;
 use arrow::array::*;
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use dtsx_engine::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS, calendar, decimal, parse};
@@ -350,10 +351,7 @@ fn decode_ascii(slot: &Slot, buffer: &Buffer, rows: usize) -> Outcome<ArrayRef> 
                 .map_err(|e| DbError::new(ErrorKind::Other, e.message()))
         }
         data_type => {
-            let (precision, scale) = match data_type {
-                DataType::Cy => (19, 4),
-                other => (other.precision(), other.scale()),
-            };
+            let (precision, scale) = precision(&data_type);
             let mut out = Decimal128Builder::with_capacity(rows).with_data_type(data_type.arrow());
             for row in 0..rows {
                 let number = value(row).map(|text| {

@@ -287,7 +287,7 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
 impl Loader for PostgresLoader<'_> {
     fn write(&mut self, rows: &Rows) -> Outcome<Vec<RowFailure>> {
         self.session.alive()?;
-        self.session.set_timeout(self.timeout)?;
+        self.session.wire.set_timeout(self.timeout)?;
         let types = self.types.clone();
         let cells = rows.columns.iter().zip(&types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
         let mut failures = Vec::new();

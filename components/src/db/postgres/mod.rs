@@ -26,10 +26,15 @@ use super::session::{
 use super::table_name::TableName;
 use dtsx_engine::types::DataType;
 use login::Address;
+use statements::Names;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use wire::Wire;
 
 pub(super) use login::{conninfo, understands};
+
+/// How long a server may take to make a session as good as new; a new one may be had sooner then.
+const RESET: Duration = Duration::from_secs(5);
 
 /// Whether a password is at hand for the login: its own, or one of its surroundings.
 pub(super) fn has_password(target: &Target) -> bool {
@@ -47,21 +52,27 @@ impl Driver for PostgresDriver {
     fn open(&self, target: &Target) -> Outcome<Box<dyn Session>> {
         let wire = Wire::open(&Address::of(&Pairs::parse(target.address.reveal()))?, target.connect_timeout)?;
         let dialect = Dialect { numbered_parameters: true, ..Dialect::of(Family::Postgres) };
-        Ok(Box::new(PostgresSession { wire, dialect, prepared: None, asked: None, described: None, timeout: None }))
+        Ok(Box::new(PostgresSession {
+            wire,
+            dialect,
+            names: Names::new()?,
+            checked: None,
+            asked: None,
+            described: None,
+        }))
     }
 }
 
 struct PostgresSession {
     wire: Wire,
     dialect: Dialect,
-    /// The text of the statement that is prepared under the name [`statements::NAME`].
-    prepared: Option<String>,
+    names: Names,
+    /// The text of the statement that was run for each row last: it can be prepared.
+    checked: Option<String>,
     /// The query with parameters that was asked last: those that are asked again and again are prepared.
     asked: Option<statements::Asked>,
     /// The table that was described last, as it is spelled: a bulk load asks with every batch.
     described: Option<(String, statements::Described)>,
-    /// The statement_timeout that is set.
-    timeout: Option<std::time::Duration>,
 }
 
 /// What an ErrorResponse says.
@@ -109,7 +120,7 @@ impl PostgresSession {
         let cancelled = self.wire.interrupter.cancelled.load(Ordering::Relaxed);
         let kind = match error.kind {
             _ if cancelled => ErrorKind::Cancelled,
-            ErrorKind::Cancelled => ErrorKind::Timeout,
+            ErrorKind::Cancelled => return self.wire.timed_out(error),
             kind => kind,
         };
         DbError { kind, ..error }
@@ -128,8 +139,8 @@ impl Session for PostgresSession {
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         self.alive()?;
         self.described = None;
-        self.asked = None;
-        let done = self.set_timeout(options.timeout).and_then(|()| self.run(sql, params));
+        self.forget_asked()?;
+        let done = self.wire.set_timeout(options.timeout).and_then(|()| self.run(sql, params));
         done.map_err(|e| self.told(e))
     }
 
@@ -142,7 +153,7 @@ impl Session for PostgresSession {
     ) -> Outcome<Vec<RowFailure>> {
         self.alive()?;
         self.described = None;
-        let done = self.set_timeout(options.timeout).and_then(|()| self.run_rows(sql, rows, types));
+        let done = self.wire.set_timeout(options.timeout).and_then(|()| self.run_rows(sql, rows, types));
         done.map_err(|e| self.told(e))
     }
 
@@ -154,7 +165,7 @@ impl Session for PostgresSession {
     ) -> Outcome<Box<dyn Cursor + 's>> {
         self.alive()?;
         self.described = None;
-        match self.set_timeout(options.timeout).and_then(|()| self.begin_query(sql, params)) {
+        match self.wire.set_timeout(options.timeout).and_then(|()| self.begin_query(sql, params)) {
             Ok(columns) => Ok(Box::new(statements::PostgresCursor::new(self, columns, options))),
             Err(error) => Err(self.told(error)),
         }
@@ -209,7 +220,7 @@ impl Session for PostgresSession {
     fn rollback(&mut self) -> Outcome<()> {
         // What was undone may be the table.
         self.described = None;
-        self.asked = None;
+        self.forget_asked()?;
         self.simple("ROLLBACK").map(drop)
     }
 
@@ -242,11 +253,16 @@ impl Session for PostgresSession {
     }
 
     fn reset(&mut self) -> bool {
-        self.prepared = None;
+        self.checked = None;
         self.asked = None;
         self.described = None;
-        self.timeout = None;
-        let clean = self.simple("DISCARD ALL").and_then(|_| self.wire.set_timeout(None));
-        clean.is_ok() && self.wire.settings().is_ok()
+        let again = |session: &mut PostgresSession| {
+            session.wire.set_timeout(Some(RESET))?;
+            session.simple("DISCARD ALL")?;
+            session.wire.settings()?;
+            session.wire.set_timeout(None)
+        };
+        let clean: Outcome<()> = again(self);
+        clean.is_ok()
     }
 }

@@ -1,9 +1,10 @@
 //! Statements: run at once, run for each row, or run for the rows that they yield.
 
-use super::types::{self, Column, Form, Strictness};
+use super::types::{self, Column, Form};
 use super::{PostgresSession, binary, failure};
 use crate::db::cells::{self, Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::reading::Reading;
 use crate::db::rows::{RowBlock, Rows};
 use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, RowFailure, Session, StatementOptions};
 use crate::db::table_name::TableName;
@@ -11,18 +12,37 @@ use bytes::{BufMut, BytesMut};
 use dtsx_engine::types::{DataType, Value};
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
+use ring::rand::SecureRandom;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The name under which a statement is prepared that runs once for each row.
-pub(super) const NAME: &str = "dtsx";
-/// The name under which a query is prepared that is asked again and again.
-const QUERY: &str = "dtsx_query";
 /// Rows whose statements are sent before an answer is read.
 const PIPELINE: usize = 256;
 /// Rows of a block for which no memory is taken beforehand.
 const FEW: usize = 16;
+
+/// The names under which a session prepares statements. Behind somebody who deals out connections (PgBouncer), what is
+/// prepared on one may be asked for on another: that must not know the name, so that it says so.
+pub(super) struct Names {
+    of: u64,
+    last: u64,
+    /// It was so once: nothing is prepared by name any more.
+    dealt: bool,
+}
+
+impl Names {
+    pub(super) fn new() -> Outcome<Names> {
+        let mut of = [0; 8];
+        let random = ring::rand::SystemRandom::new().fill(&mut of);
+        random.map_err(|_| DbError::new(ErrorKind::Other, "the operating system gives no random numbers"))?;
+        Ok(Names { of: u64::from_le_bytes(of), last: 0, dealt: false })
+    }
+
+    fn next(&mut self) -> Arc<str> {
+        self.last += 1;
+        format!("dtsx_{:016x}_{}", self.of, self.last).into()
+    }
+}
 
 fn unsent(error: &io::Error) -> DbError {
     DbError::new(ErrorKind::Statement, format!("the statement cannot be sent: {error}"))
@@ -159,18 +179,6 @@ fn bind(out: &mut BytesMut, statement: &str, cells: &[Cell<'_>], formats: &[i16]
 }
 
 impl PostgresSession {
-    /// Sets the server's timeout for the statements that follow.
-    pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
-        if self.timeout == timeout {
-            return Ok(());
-        }
-        let millis = timeout.map_or(0, |t| t.as_millis());
-        self.simple(&format!("SET statement_timeout = {millis}"))?;
-        self.wire.set_timeout(timeout)?;
-        self.timeout = timeout;
-        Ok(())
-    }
-
     /// Runs statements without parameters; rows affected by all of them.
     pub(super) fn simple(&mut self, sql: &str) -> Outcome<Option<u64>> {
         frontend::query(sql, &mut self.wire.out).map_err(|e| unsent(&e))?;
@@ -224,37 +232,23 @@ impl PostgresSession {
         Ok(Executed { rows: self.ended()?, outputs: params.iter().map(|_| Value::Null).collect() })
     }
 
-    /// Prepares a statement under [`NAME`], unless it is there.
-    fn prepare(&mut self, sql: &str) -> Outcome<()> {
-        if self.prepared.as_deref() == Some(sql) {
-            return Ok(());
-        }
-        self.prepared = None;
-        let out = &mut self.wire.out;
-        frontend::close(b'S', NAME, out).map_err(|e| unsent(&e))?;
-        frontend::parse(NAME, sql, [], out).map_err(|e| unsent(&e))?;
-        frontend::sync(out);
-        self.wire.send()?;
-        self.ended()?;
-        self.prepared = Some(sql.to_owned());
-        Ok(())
-    }
-
     /// Runs a statement for each row: many at a time, and one by one where one of them fails.
     pub(super) fn run_rows(&mut self, sql: &str, rows: &Rows, types: &[DataType]) -> Outcome<Vec<RowFailure>> {
         let (sql, _) = numbered(sql, &[]);
-        self.prepare(&sql)?;
+        if self.checked.as_deref() != Some(sql.as_str()) {
+            self.parsed("", &sql)?;
+        }
         let columns = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
         let (mut failures, mut from) = (Vec::new(), 0);
         while from < rows.len {
             let to = (from + PIPELINE).min(rows.len);
-            match self.run_together(&columns, from, to) {
+            match self.run_together(&sql, &columns, from, to) {
                 Ok(()) => {}
                 Err(error) if fatal(&error) => return Err(error),
                 Err(error) if to - from == 1 => failures.push(RowFailure { row: from, error }),
                 Err(_) => {
                     for row in from..to {
-                        match self.run_together(&columns, row, row + 1) {
+                        match self.run_together(&sql, &columns, row, row + 1) {
                             Ok(()) => {}
                             Err(error) if fatal(&error) => return Err(error),
                             Err(error) => failures.push(RowFailure { row, error }),
@@ -264,19 +258,22 @@ impl PostgresSession {
             }
             from = to;
         }
+        self.checked = Some(sql);
         Ok(failures)
     }
 
-    /// Runs the prepared statement for some rows: all of them or, if one fails, none.
-    fn run_together(&mut self, columns: &[Cells<'_>], from: usize, to: usize) -> Outcome<()> {
+    /// Runs a statement for some rows: all of them or, if one fails, none. It is parsed with them, and not prepared once:
+    /// somebody who deals out connections may give another one each time.
+    fn run_together(&mut self, sql: &str, columns: &[Cells<'_>], from: usize, to: usize) -> Outcome<()> {
         let inside = self.in_transaction();
         if inside {
             self.simple("SAVEPOINT dtsx_rows")?;
         }
+        frontend::parse("", sql, [], &mut self.wire.out).map_err(|e| unsent(&e))?;
         for row in from..to {
             let cells: Vec<Cell<'_>> = columns.iter().map(|c| c.get(row)).collect();
             let out = &mut self.wire.out;
-            bind(out, NAME, &cells, &[])?;
+            bind(out, "", &cells, &[])?;
             frontend::execute("", 0, out).map_err(|e| unsent(&e))?;
         }
         // What stands before a Sync is one transaction, outside of one.
@@ -401,7 +398,7 @@ impl PostgresSession {
     pub(super) fn begin_query(&mut self, sql: &str, params: &[Param]) -> Outcome<Begun> {
         outputs(params)?;
         let (sql, order) = numbered(sql, params);
-        let (mut columns, name) = if params.is_empty() { (self.parsed("", &sql)?, "") } else { self.ask(&sql)? };
+        let (mut columns, name) = if params.is_empty() { (self.parsed("", &sql)?, None) } else { self.ask(&sql)? };
         if columns.iter().any(|(_, column)| matches!(column.form, Form::Money { .. })) {
             let places = self.money_places()?;
             for (_, column) in &mut columns {
@@ -416,19 +413,32 @@ impl PostgresSession {
 
     /// The columns of a query with parameters, and the statement that it is. The second time it is prepared, so that each
     /// further time costs the server no more than the rows that it finds.
-    fn ask(&mut self, sql: &str) -> Outcome<(Vec<(ColumnInfo, Column)>, &'static str)> {
+    fn ask(&mut self, sql: &str) -> Outcome<(Vec<(ColumnInfo, Column)>, Option<Arc<str>>)> {
         match &self.asked {
-            Some(Asked { sql: known, columns: Some(columns) }) if known == sql => Ok((columns.clone(), QUERY)),
-            Some(Asked { sql: known, columns: None }) if known == sql => {
-                frontend::close(b'S', QUERY, &mut self.wire.out).map_err(|e| unsent(&e))?;
-                let columns = self.parsed(QUERY, sql)?;
-                self.asked = Some(Asked { sql: sql.to_owned(), columns: Some(columns.clone()) });
-                Ok((columns, QUERY))
+            Some(Asked { sql: known, prepared: Some((name, columns)) }) if known == sql => {
+                Ok((columns.clone(), Some(name.clone())))
+            }
+            Some(Asked { sql: known, prepared: None }) if known == sql && !self.names.dealt => {
+                let name = self.names.next();
+                let columns = self.parsed(&name, sql)?;
+                self.asked = Some(Asked { sql: sql.to_owned(), prepared: Some((name.clone(), columns.clone())) });
+                Ok((columns, Some(name)))
             }
             _ => {
-                self.asked = Some(Asked { sql: sql.to_owned(), columns: None });
-                Ok((self.parsed("", sql)?, ""))
+                self.forget_asked()?;
+                self.asked = Some(Asked { sql: sql.to_owned(), prepared: None });
+                Ok((self.parsed("", sql)?, None))
             }
+        }
+    }
+
+    /// Forgets the query that was asked; the server hears of it with the next statement.
+    pub(super) fn forget_asked(&mut self) -> Outcome<()> {
+        match self.asked.take() {
+            Some(Asked { prepared: Some((name, _)), .. }) => {
+                frontend::close(b'S', &name, &mut self.wire.out).map_err(|e| unsent(&e))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -447,15 +457,15 @@ pub(super) fn fatal(error: &DbError) -> bool {
 /// A query with parameters that was asked.
 pub(super) struct Asked {
     sql: String,
-    /// The columns of its result, once it is prepared as [`QUERY`].
-    columns: Option<Vec<(ColumnInfo, Column)>>,
+    /// Its name and the columns of its result, once it is prepared.
+    prepared: Option<(Arc<str>, Vec<(ColumnInfo, Column)>)>,
 }
 
 /// A statement that is parsed and not run.
 pub(super) struct Begun {
     sql: String,
-    /// The name under which it is prepared; "" if it is not.
-    name: &'static str,
+    /// The name under which it is prepared, if it is.
+    name: Option<Arc<str>>,
     columns: Vec<(ColumnInfo, Column)>,
     params: Vec<Param>,
 }
@@ -464,11 +474,9 @@ pub(super) struct Begun {
 pub(super) struct PostgresCursor<'s> {
     session: &'s mut PostgresSession,
     sql: String,
-    name: &'static str,
+    name: Option<Arc<str>>,
     infos: Vec<ColumnInfo>,
-    columns: Arc<Vec<Column>>,
-    wanted: Arc<Vec<bool>>,
-    strictness: Strictness,
+    reading: Reading<Column>,
     params: Vec<Param>,
     running: bool,
     done: bool,
@@ -490,10 +498,8 @@ impl<'s> PostgresCursor<'s> {
             session,
             sql: begun.sql,
             name: begun.name,
-            wanted: Arc::new(vec![true; columns.len()]),
-            strictness: Strictness::Strict,
             infos,
-            columns: Arc::new(columns),
+            reading: Reading::all(columns),
             params: begun.params,
             running: false,
             done: false,
@@ -508,13 +514,13 @@ impl<'s> PostgresCursor<'s> {
         let columns = self.params.iter().map(|p| Ok((cells::one(&p.value, &p.data_type)?, p.data_type)));
         let columns = columns.collect::<Outcome<Vec<_>>>()?;
         let cells = columns.iter().map(|(c, t)| Ok(Cells::of(c, t)?.get(0))).collect::<Outcome<Vec<_>>>()?;
-        let formats: Vec<i16> = self.columns.iter().map(|c| c.binary.into()).collect();
+        let formats: Vec<i16> = self.reading.columns.iter().map(|c| c.binary.into()).collect();
         let out = &mut self.session.wire.out;
-        if self.name.is_empty() {
+        if self.name.is_none() {
             // Once more: between the two, somebody who deals out connections may have given us another one.
             frontend::parse("", &self.sql, [], out).map_err(|e| unsent(&e))?;
         }
-        bind(out, self.name, &cells, &formats)?;
+        bind(out, self.name.as_deref().unwrap_or(""), &cells, &formats)?;
         frontend::execute("", self.most_rows, out).map_err(|e| unsent(&e))?;
         frontend::sync(out);
         self.session.wire.send()?;
@@ -533,24 +539,28 @@ impl<'s> PostgresCursor<'s> {
             let mut bytes = Vec::with_capacity(room);
             let rows = wire.rows(b'D', &mut bytes, self.block_bytes, self.block_rows)?;
             if rows > 0 {
-                let (columns, wanted) = (self.columns.clone(), self.wanted.clone());
-                return Ok(Some(Block { bytes, rows, columns, wanted, strictness: self.strictness }));
+                return Ok(Some(Block { bytes, rows, reading: self.reading.clone() }));
             }
             let message = wire.receive()?;
             match message.tag {
                 b'C' => self.affected = affected(&message.body),
                 b'E' => {
                     let error = failure(&message.body);
-                    if !self.name.is_empty() {
-                        self.session.asked = None;
+                    if self.name.is_some() {
                         // Somebody who deals out connections gave us another one, which has not heard of it.
-                        if error.state == "26000" && wire.status == b'I' {
-                            wire.settle()?;
-                            self.name = "";
-                            self.run()?;
-                            continue;
+                        if error.state == "26000" {
+                            self.session.names.dealt = true;
+                            self.session.asked = None;
+                            if wire.status == b'I' {
+                                wire.settle()?;
+                                self.name = None;
+                                self.run()?;
+                                continue;
+                            }
                         }
+                        self.session.forget_asked()?;
                     }
+                    let wire = &mut self.session.wire;
                     self.done = true;
                     // An administrator's end of the connection is followed by nothing.
                     if error.kind != ErrorKind::Lost {
@@ -574,13 +584,7 @@ impl Cursor for PostgresCursor<'_> {
     }
 
     fn wish(&mut self, wishes: &[Option<DataType>]) -> Outcome<()> {
-        let columns = self.columns.iter().zip(wishes).map(|(c, w)| w.map_or(*c, |w| types::wished(*c, w)));
-        self.columns = Arc::new(columns.collect());
-        self.wanted = Arc::new(wishes.iter().map(Option::is_some).collect());
-        self.strictness = Strictness::Faults;
-        for (info, column) in self.infos.iter_mut().zip(self.columns.iter()) {
-            info.data_type = column.data_type;
-        }
+        self.reading.wish(wishes, &mut self.infos);
         Ok(())
     }
 
@@ -624,9 +628,7 @@ impl Drop for PostgresCursor<'_> {
 struct Block {
     bytes: Vec<u8>,
     rows: usize,
-    columns: Arc<Vec<Column>>,
-    wanted: Arc<Vec<bool>>,
-    strictness: Strictness,
+    reading: Reading<Column>,
 }
 
 impl RowBlock for Block {
@@ -635,8 +637,8 @@ impl RowBlock for Block {
     }
 
     fn decode(self: Box<Self>) -> Outcome<Rows> {
-        let Block { bytes, rows, columns, wanted, strictness } = *self;
-        types::decode(bytes, rows, &columns, &wanted, strictness)
+        let Block { bytes, rows, reading } = *self;
+        types::decode(bytes, rows, &reading.columns, &reading.wanted, reading.strictness)
     }
 }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL's types as types of SSIS, and its binary form as Arrow columns.
 
 use crate::db::error::{DbError, ErrorKind, Outcome};
+use crate::db::reading::{Brought, Strictness, precision};
 use crate::db::rows::Rows;
 use arrow::array::*;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
@@ -22,8 +23,7 @@ pub(super) enum Form {
     /// Digits of base 10000, rounded to a scale; or as a double, where no scale is known.
     Numeric,
     NumericAsDouble,
-    /// 64 bits of cents.
-    /// With as many decimal places as its currency has.
+    /// 64 bits, with as many decimal places as its currency has.
     Money {
         digits: u8,
     },
@@ -100,20 +100,25 @@ pub(super) fn column(oid: u32, modifier: i32) -> Column {
     }
 }
 
-/// The column, delivered as `wished` where that costs nothing.
-pub(super) fn wished(column: Column, wished: DataType) -> Column {
-    use DataType as T;
-    let as_type = |form| Column { form, data_type: wished, ..column };
-    match (column.form, wished) {
-        (Form::Numeric | Form::NumericAsDouble, T::Cy | T::Decimal { .. } | T::Numeric { .. }) => {
-            as_type(Form::Numeric)
+impl Brought for Column {
+    fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    fn wished(self, wished: DataType) -> Column {
+        use DataType as T;
+        let as_type = |form| Column { form, data_type: wished, ..self };
+        match (self.form, wished) {
+            (Form::Numeric | Form::NumericAsDouble, T::Cy | T::Decimal { .. } | T::Numeric { .. }) => {
+                as_type(Form::Numeric)
+            }
+            (Form::Numeric | Form::NumericAsDouble, T::R8) => as_type(Form::NumericAsDouble),
+            (Form::Timestamp, T::DbTimeStamp | T::Date | T::DbTimeStamp2 { scale: 6 | 7 }) => as_type(Form::Timestamp),
+            (Form::Time, T::DbTime2 { scale: 6 | 7 }) => as_type(Form::Time),
+            (Form::Text, T::NText) => as_type(Form::Text),
+            (Form::Bytes, T::Image) => as_type(Form::Bytes),
+            _ => self,
         }
-        (Form::Numeric | Form::NumericAsDouble, T::R8) => as_type(Form::NumericAsDouble),
-        (Form::Timestamp, T::DbTimeStamp | T::Date | T::DbTimeStamp2 { scale: 6 | 7 }) => as_type(Form::Timestamp),
-        (Form::Time, T::DbTime2 { scale: 6 | 7 }) => as_type(Form::Time),
-        (Form::Text, T::NText) => as_type(Form::Text),
-        (Form::Bytes, T::Image) => as_type(Form::Bytes),
-        _ => column,
     }
 }
 
@@ -140,15 +145,6 @@ fn day(days: i32) -> Result<i32, Wrong> {
 fn moment(micros: i64) -> Result<i64, Wrong> {
     let range = calendar::MIN_TICKS / 10..=calendar::MAX_TICKS / 10;
     micros.checked_add(EPOCH_MICROS).filter(|m| range.contains(m)).ok_or(Wrong::Value)
-}
-
-/// Precision and scale of a decimal type.
-fn precision(data_type: &DataType) -> (u8, u8) {
-    match data_type {
-        DataType::Cy => (19, 4),
-        DataType::Decimal { scale } => (29, *scale),
-        other => (other.precision(), other.scale()),
-    }
 }
 
 /// A numeric in its binary form.
@@ -270,15 +266,6 @@ enum Values {
 #[cfg(test)]
 pub(super) fn scaled(bytes: &[u8], scale: u8) -> Option<i128> {
     Digits::read(bytes)?.scaled(scale)
-}
-
-/// How a block is decoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Strictness {
-    /// A value that the column's type does not have is a fault of its row.
-    Faults,
-    /// It fails the block: nobody looks at faults.
-    Strict,
 }
 
 /// Decodes messages of rows (a tag, a length, a count of values, the values) into columns.

@@ -2,13 +2,14 @@
 
 use super::failure;
 use super::login::{Address, Binding};
-use super::tls::Mode;
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::socket::{CONNECT, Socket, waited};
+use crate::db::tls::{Cover, Stage};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
+use rustls::ClientConfig;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -16,10 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How much longer than a statement may take its answer is waited for: the server ends what takes too long by itself,
-/// unless it does not answer any more.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long a server may take to hear that a statement is to be interrupted.
+/// How long a server may take to hear that a statement is to be interrupted, and then to say that it was.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that are asked of the socket at a time.
 const READ: usize = 256 * 1024;
@@ -29,24 +27,8 @@ const STUCK: Duration = Duration::from_millis(20);
 const LITTLE: usize = 4 * READ;
 const SOON: Duration = Duration::from_millis(200);
 
-/// How a connection is protected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cover {
-    Plain,
-    /// Encrypted if the server can.
-    Offered,
-    Encrypted,
-}
-
-/// How far connecting came.
-enum Stage {
-    Reach,
-    Encrypt,
-    LogIn,
-}
-
 /// Reaches the server, and has the connection encrypted as wanted.
-fn open(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Socket, (Stage, DbError)> {
+fn open(address: &Address, timeout: Option<Duration>, cover: &Cover) -> Result<Socket, (Stage, DbError)> {
     let refused = |error: io::Error| {
         let message = format!("cannot connect to {}:{}: {error}", address.host, address.port);
         (Stage::Reach, DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Connect, message) })
@@ -58,23 +40,23 @@ fn open(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<So
     };
     let socket = socket.map_err(refused)?;
     socket.set_timeout(Some(timeout.unwrap_or(CONNECT))).map_err(refused)?;
-    match socket {
-        Socket::Tcp(stream) if cover != Cover::Plain => {
-            encrypted(stream, address, cover).map_err(|e| (Stage::Encrypt, e))
+    match (socket, cover.config()) {
+        (Socket::Tcp(stream), Some(config)) => {
+            encrypted(stream, address, cover, config).map_err(|e| (Stage::Encrypt, e))
         }
-        socket => Ok(socket),
+        (socket, _) => Ok(socket),
     }
 }
 
-fn encrypted(mut stream: TcpStream, address: &Address, cover: Cover) -> Outcome<Socket> {
+fn encrypted(mut stream: TcpStream, address: &Address, cover: &Cover, config: &Arc<ClientConfig>) -> Outcome<Socket> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     let mut answer = [0];
     let asked = stream.write_all(&request).and_then(|()| stream.read_exact(&mut answer));
     asked.map_err(|e| DbError { kind: ErrorKind::Connect, ..broken(&e) })?;
     match answer[0] {
-        b'S' => address.protection.encrypt(&address.host, stream).map(|tls| Socket::Tls(Box::new(tls))),
-        b'N' if cover == Cover::Offered => Ok(Socket::Tcp(stream)),
+        b'S' => address.protection.encrypt(config, &address.host, stream).map(|tls| Socket::Tls(Box::new(tls))),
+        b'N' if matches!(cover, Cover::Offered(_)) => Ok(Socket::Tcp(stream)),
         _ => {
             let message =
                 format!("the server {}:{} does not encrypt, and sslmode wants it", address.host, address.port);
@@ -100,7 +82,7 @@ impl Interrupter {
         let (process, secret) = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let mut request = BytesMut::new();
         frontend::cancel_request(process, secret, &mut request);
-        let asked = open(&self.address, Some(PATIENCE), self.cover).map(|mut socket| {
+        let asked = open(&self.address, Some(PATIENCE), &self.cover).map(|mut socket| {
             // The server closes when it has done what was asked.
             socket.write_all(&request).and_then(|()| socket.flush()).and_then(|()| socket.read(&mut [0; 1]))
         });
@@ -131,8 +113,10 @@ enum Login {
 /// A connection.
 pub(super) struct Wire {
     socket: Socket,
-    /// How long an answer is waited for.
+    /// How long each answer to a statement is waited for.
     timeout: Option<Duration>,
+    /// The statement in hand took longer, and the server was asked to end it.
+    overdue: bool,
     /// What was received and not looked at is at `at..end`.
     input: Vec<u8>,
     at: usize,
@@ -164,16 +148,9 @@ fn defect(what: &str) -> DbError {
 impl Wire {
     /// Connects and logs in: encrypted or not, in the order that the mode says.
     pub(super) fn open(address: &Address, timeout: Option<Duration>) -> Outcome<Wire> {
-        let ways: &[Cover] = match address.protection.mode {
-            _ if address.is_local() => &[Cover::Plain],
-            Mode::Disable => &[Cover::Plain],
-            Mode::Allow => &[Cover::Plain, Cover::Encrypted],
-            Mode::Prefer => &[Cover::Offered, Cover::Plain],
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[Cover::Encrypted],
-        };
         let mut refused: Option<DbError> = None;
-        for cover in ways {
-            let (again, error) = match Wire::connect(address, timeout, *cover) {
+        for cover in address.protection.covers(address.is_local())? {
+            let (again, error) = match Wire::connect(address, timeout, &cover) {
                 Ok(wire) => return Ok(wire),
                 Err((Stage::Reach, error)) => (false, error),
                 Err((Stage::Encrypt, error)) => (true, error),
@@ -194,10 +171,13 @@ impl Wire {
         Err(refused.unwrap_or_else(|| defect("nothing")))
     }
 
-    fn connect(address: &Address, timeout: Option<Duration>, cover: Cover) -> Result<Wire, (Stage, DbError)> {
+    fn connect(address: &Address, timeout: Option<Duration>, cover: &Cover) -> Result<Wire, (Stage, DbError)> {
         let socket = open(address, timeout, cover)?;
         socket.set_write_timeout(Some(STUCK)).map_err(|e| (Stage::Reach, broken(&e)))?;
-        let cover = if matches!(socket, Socket::Tls(_)) { Cover::Encrypted } else { Cover::Plain };
+        let cover = match cover.config() {
+            Some(config) if matches!(socket, Socket::Tls(_)) => Cover::Encrypted(config.clone()),
+            _ => Cover::Plain,
+        };
         let interrupter = Interrupter {
             address: address.clone(),
             cover,
@@ -208,6 +188,7 @@ impl Wire {
         let mut wire = Wire {
             socket,
             timeout: None,
+            overdue: false,
             input: Vec::new(),
             at: 0,
             end: 0,
@@ -365,7 +346,10 @@ impl Wire {
         self.out = out;
         self.out.clear();
         sent.map_err(|e| match waited(&e) {
-            true => self.lost(&e),
+            true => {
+                self.end_overdue();
+                self.lost(&e)
+            }
             false => self.last_words().unwrap_or_else(|| self.lost(&e)),
         })
     }
@@ -392,7 +376,7 @@ impl Wire {
                         moved = Instant::now();
                     }
                     let patience = match self.interrupter.cancelled.load(Ordering::Relaxed) {
-                        true => Some(GRACE),
+                        true => Some(PATIENCE),
                         false => self.timeout,
                     };
                     if patience.is_some_and(|patience| moved.elapsed() > patience) {
@@ -423,6 +407,8 @@ impl Wire {
 
     /// What the server said before it closed the connection that cannot be written to any more.
     fn last_words(&mut self) -> Option<DbError> {
+        // Nothing can be done about a statement any more.
+        self.overdue = true;
         self.socket.set_timeout(Some(Duration::from_secs(1))).ok()?;
         let message = loop {
             let message = self.receive().ok()?;
@@ -437,20 +423,52 @@ impl Wire {
         })
     }
 
-    /// How long a statement may take.
+    /// How long each answer to a statement is waited for; what takes longer, the server is asked to end. Its own
+    /// statement_timeout would count the time in which somebody reads rows, too.
     pub(super) fn set_timeout(&mut self, timeout: Option<Duration>) -> Outcome<()> {
-        self.timeout = timeout.map(|t| t + GRACE);
-        self.socket.set_timeout(self.timeout).map_err(|e| broken(&e))
+        if std::mem::take(&mut self.overdue) || self.timeout != timeout {
+            self.socket.set_timeout(timeout).map_err(|e| broken(&e))?;
+            self.timeout = timeout;
+        }
+        Ok(())
+    }
+
+    /// Has the server end a statement that takes too long, once. False: there is no more to be done about it.
+    fn end_overdue(&mut self) -> bool {
+        if self.overdue || self.timeout.is_none() || self.is_cancelled() {
+            return false;
+        }
+        self.overdue = true;
+        self.interrupter.interrupt();
+        self.socket.set_timeout(Some(PATIENCE)).is_ok()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.interrupter.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// What an interruption is that nobody asked for: a statement's that took too long, or the server's own.
+    pub(super) fn timed_out(&self, error: DbError) -> DbError {
+        match self.overdue {
+            true => DbError { state: error.state, ..self.past_timeout("the statement does not end") },
+            false => DbError { kind: ErrorKind::Timeout, ..error },
+        }
+    }
+
+    fn past_timeout(&self, what: &str) -> DbError {
+        let limit = self.timeout.map_or(String::new(), |t| format!(", {} s", t.as_secs_f32()));
+        let message = format!("{what} within the timeout of the statement{limit}");
+        DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Timeout, message) }
     }
 
     fn lost(&mut self, error: &io::Error) -> DbError {
         // Whoever asks again is not to wait again.
         self.socket.shut_down();
-        if waited(error) && !self.interrupter.cancelled.load(Ordering::Relaxed) {
-            let message = "the server does not answer within the timeout of the statement";
-            return DbError { source: "PostgreSQL".into(), ..DbError::new(ErrorKind::Timeout, message) };
+        let cancelled = self.is_cancelled();
+        if waited(error) && !cancelled {
+            return self.past_timeout("the server does not answer");
         }
-        let kind = match self.interrupter.cancelled.load(Ordering::Relaxed) {
+        let kind = match cancelled {
             true => ErrorKind::Cancelled,
             false => ErrorKind::Lost,
         };
@@ -480,10 +498,15 @@ impl Wire {
 
     /// Reads more into the input.
     fn fill(&mut self) -> Outcome<()> {
-        match self.more() {
-            Ok(0) => Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"))),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.lost(&error)),
+        loop {
+            return match self.more() {
+                // It was shut down, as nobody could be reached who would end the statement.
+                Ok(0) if self.overdue => Err(self.lost(&io::ErrorKind::TimedOut.into())),
+                Ok(0) => Err(self.lost(&io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"))),
+                Ok(_) => Ok(()),
+                Err(error) if waited(&error) && self.end_overdue() => continue,
+                Err(error) => Err(self.lost(&error)),
+            };
         }
     }
 

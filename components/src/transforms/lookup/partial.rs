@@ -214,16 +214,7 @@ impl Drop for Taken {
         let running = self.thread.as_ref().is_some_and(|t| !t.is_finished());
         let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(interrupt) = interrupt.filter(|_| running) {
-            // A server or a driver that does not answer must not hold up whoever drops this.
-            let asked = interrupt.clone();
-            let asking = move || {
-                asked.cancel();
-                Ok(())
-            };
-            let apart = self.cx.services.own_thread("interrupt", asking, |_| {});
-            if apart.is_err() {
-                interrupt.cancel();
-            }
+            interrupt.cancel_apart();
         }
     }
 }
