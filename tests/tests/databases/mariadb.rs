@@ -527,7 +527,7 @@ fn a_statement_is_for_the_database_that_is_in_use() {
     let session = &mut *session;
     let types = [DataType::I4];
     let rows = rows_of(&[vec![Value::I4(1)]], &types);
-    let mut insert = |session: &mut dyn Session| {
+    let insert = |session: &mut dyn Session| {
         let sql = "insert into t values (?)";
         assert!(session.execute_rows(sql, &rows, &types, &StatementOptions::default()).unwrap().is_empty());
     };
@@ -571,9 +571,16 @@ fn a_session_that_is_reset_is_as_good_as_new() {
 fn rows_that_an_update_leaves_as_they_are_count_as_the_client_of_the_string_has_it() {
     let Some(server) = servers::mariadb() else { return };
     let database = server.database().unwrap();
-    database.sql("create table t(id int); insert into t values (1), (2)").unwrap();
     let (port, name) = (database.port(), &database.name);
-    let net = format!("Server=127.0.0.1;Port={port};Database={name};User Id=tester;SslMode=Preferred");
+    database
+        .sql(&format!(
+            "create table t(id int); insert into t values (1), (2);
+             create user net_{name}@'%' identified by 'planted-secret'; grant all on *.* to net_{name}@'%'"
+        ))
+        .unwrap();
+    let net = format!(
+        "Server=127.0.0.1;Port={port};Database={name};User Id=net_{name};Password=planted-secret;SslMode=Preferred"
+    );
     for (string, rows) in [
         (net.clone(), 2),
         (format!("{net};UseAffectedRows=true"), 0),
@@ -584,6 +591,7 @@ fn rows_that_an_update_leaves_as_they_are_count_as_the_client_of_the_string_has_
         let mut session = lease(&string).unwrap();
         assert_eq!(run(&mut *session, "update t set id = id"), Some(rows), "{string}");
     }
+    database.sql(&format!("drop user net_{name}@'%'")).unwrap();
 }
 
 /// The greeting of a server that can do these things.

@@ -22,6 +22,9 @@ fn unknown_mode(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Query> {
 /// The statement of each kind.
 const SQL_COMMAND: PropertyDef = property("SqlCommand", PropertyType::Text, "", "The statement.");
 
+/// What limits a statement that yields rows.
+const ANSWER: &str = "Seconds that the database's answer, and each further part of it, is waited for; 0 for any.";
+
 /// `Microsoft.OLEDBSource`.
 #[derive(Debug)]
 pub struct OleDbSource;
@@ -45,7 +48,7 @@ const OLE_DB: &[PropertyDef] = {
             "",
             "The variables of the statement's parameters: `\"Parameter0:Input\",{GUID};`.",
         ),
-        property("CommandTimeout", Int, "0", "Seconds that the statement may take; 0 for any."),
+        property("CommandTimeout", Int, "0", ANSWER),
         DEFAULT_CODE_PAGE,
         property(
             "AlwaysUseDefaultCodePage",
@@ -104,7 +107,7 @@ const ADO_NET: &[PropertyDef] = {
         property("AccessMode", Int, "0", "What is read: 0 a table, 2 a statement."),
         TABLE_OR_VIEW_NAME,
         SQL_COMMAND,
-        property("CommandTimeout", Int, "30", "Seconds that the statement may take; 0 for any."),
+        property("CommandTimeout", Int, "30", ANSWER),
         property(
             "AllowImplicitStringConversion",
             Bool,
@@ -171,7 +174,7 @@ const ODBC: &[PropertyDef] = {
             "32768",
             "Bytes of a long value that are fetched at a time; this build chooses them by the length.",
         ),
-        property("StatementTimeout", Int, "0", "Seconds that the statement may take; 0 for any."),
+        property("StatementTimeout", Int, "0", ANSWER),
         DEFAULT_CODE_PAGE,
     ]
 };
