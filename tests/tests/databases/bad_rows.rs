@@ -116,7 +116,11 @@ impl Target {
 /// The table, its parents, and a row that is there already.
 fn make(stage: &Stage) {
     let (begin, end) = if stage.way.is_maria() { ("`", "`") } else { ("\"", "\"") };
-    stage.sql(&format!(
+    let run = |sql: &str| match &stage.peer {
+        Some(peer) => peer.make(sql),
+        None => drop(stage.sql(sql)),
+    };
+    run(&format!(
         "CREATE TABLE {begin}P{end} (id int NOT NULL PRIMARY KEY);
          INSERT INTO {begin}P{end} VALUES (1), (2);
          CREATE TABLE {begin}T{end} (id int NOT NULL PRIMARY KEY, name varchar(10) NOT NULL,
@@ -273,10 +277,17 @@ impl Case<'_> {
     fn word(&self) -> Option<&'static str> {
         let sqlite = self.stage.way == Way::Sqlite;
         let mariadb = self.stage.way.is_maria();
+        let sql_server = self.stage.way == Way::SqlServer;
         Some(match self.bad {
             Bad::NoDate => return None,
             Bad::TooLong | Bad::OutOfRange if sqlite => return None,
             Bad::DuplicateKey if sqlite => "UNIQUE constraint failed: T.id",
+            Bad::DuplicateKey if sql_server => "Violation of PRIMARY KEY constraint",
+            Bad::Null if sql_server => "Cannot insert the value NULL into column 'name'",
+            Bad::TooLong if sql_server => "String or binary data would be truncated",
+            Bad::OutOfRange if sql_server => "Arithmetic overflow",
+            Bad::ForeignKey if sql_server => "FOREIGN KEY constraint",
+            Bad::Check if sql_server => "CHECK constraint",
             Bad::DuplicateKey if mariadb => "for key 'PRIMARY'",
             Bad::DuplicateKey => "duplicate key value violates unique constraint",
             Bad::Null if sqlite => "NOT NULL constraint failed: T.name",
@@ -388,4 +399,8 @@ matrix! {
     MariaDbOdbc OdbcBatch: maodbc_odbc_batches;
     MariaDbOdbc OdbcRows: maodbc_odbc_row_by_row;
     MariaDbOdbc SqlServer: maodbc_sql_server_destination;
+    SqlServer OleDbRows: sql_server_ole_db_row_by_row;
+    SqlServer OleDbFast: sql_server_ole_db_fast_load;
+    SqlServer AdoNet: sql_server_ado_net;
+    SqlServer SqlServer: sql_server_sql_server_destination;
 }

@@ -4,7 +4,7 @@ use crate::stage::{Ran, Stage, Way, run};
 use dtsx::{Execution, RunOptions, RunResult};
 use dtsx_loader::model::{Component, Connection, CustomProperty, Disposition, OutputColumn, Package};
 use dtsx_tests::designer::{Class, Flow, Typed, database, execute_sql, file};
-use dtsx_tests::servers::{self, Make, Server};
+use dtsx_tests::servers::{self, Make};
 use std::time::{Duration, Instant};
 
 /// How long a run may go on when its server is gone.
@@ -31,6 +31,10 @@ fn endless(way: Way) -> String {
     match way {
         // Its driver keeps a whole result before it gives the first row.
         Way::MariaDbOdbc => format!("select 1 as n, cast(sleep(100) as char(5)) as t {MARK}"),
+        Way::SqlServer => format!(
+            "with recursive a(n) as (select 1 union all select n + 1 from a limit 400000000) select cast(n as int) as n, \
+             cast('some text' as nvarchar(20)) as t from a {MARK}"
+        ),
         Way::MariaDb => format!(
             "select cast(a.seq as int) as n, cast('some text' as char(20)) as t from seq_1_to_20000 a, seq_1_to_20000 b {MARK}"
         ),
@@ -66,8 +70,12 @@ pub fn package(stage: &Stage, doing: Doing) -> Package {
             flow.flat_file_destination("Out", "Out", &found, &[("id", "i4"), ("v", "i4")]);
         }
         Doing::ExecuteSql => {
-            let sleep = if stage.way.is_maria() { "sleep" } else { "pg_sleep" };
-            let task = execute_sql("Statement", &db, &format!("select {sleep}(100) {MARK}"), &[]);
+            let waits = match stage.way {
+                Way::SqlServer => "waitfor delay '00:01:40'",
+                way if way.is_maria() => "select sleep(100)",
+                _ => "select pg_sleep(100)",
+            };
+            let task = execute_sql("Statement", &db, &format!("{waits} {MARK}"), &[]);
             package.root.executables.push(task);
         }
     }
@@ -99,6 +107,9 @@ fn finder(component: &mut Component) {
 /// How many statements of these tests run, sessions that ran one last among them.
 pub fn running(stage: &Stage) -> usize {
     let mark = MARK.trim_matches(|c| "/* ".contains(c));
+    if let Some(peer) = &stage.peer {
+        return peer.heard().iter().filter(|statement| statement.contains(mark)).count();
+    }
     let sql = match stage.way {
         Way::MariaDb | Way::MariaDbOdbc => {
             format!(
@@ -137,25 +148,31 @@ fn killed(way: Way) {
     stage.sql(&format!("insert into k {begin}{end}"));
     stage.write("rows.csv", &(1..=200_000).map(|n| format!("{n}\r\n")).collect::<String>());
     for doing in [Doing::Read, Doing::Load, Doing::Lookup, Doing::ExecuteSql] {
-        kill_while(&stage, server, doing);
+        kill_while(&stage, doing, &|| server.signal("KILL").unwrap());
         server.again().unwrap();
-        if doing == Doing::Load {
-            let there: u64 = stage.sql("select count(*) from t")[0].trim().parse().unwrap();
-            let said = std::fs::read_to_string(stage.path("said")).unwrap();
-            let told: u64 = said
-                .split(" row(s) were committed")
-                .next()
-                .and_then(|s| s.split_whitespace().last())
-                .unwrap()
-                .parse()
-                .unwrap();
-            // The answer to the last commit may not have come through.
-            assert!(told > 0 && (told..=told + 500).contains(&there), "{way:?}: told {told}, there {there}: {said}");
-        }
+        committed(&stage, doing);
     }
 }
 
-fn kill_while(stage: &Stage, server: &Server, doing: Doing) {
+/// What a load said that it had committed is there.
+fn committed(stage: &Stage, doing: Doing) {
+    let way = stage.way;
+    if doing == Doing::Load {
+        let there: u64 = stage.sql("select count(*) from t")[0].trim().parse().unwrap();
+        let said = std::fs::read_to_string(stage.path("said")).unwrap();
+        let told: u64 = said
+            .split(" row(s) were committed")
+            .next()
+            .and_then(|s| s.split_whitespace().last())
+            .unwrap()
+            .parse()
+            .unwrap();
+        // The answer to the last commit may not have come through.
+        assert!(told > 0 && (told..=told + 500).contains(&there), "{way:?}: told {told}, there {there}: {said}");
+    }
+}
+
+fn kill_while(stage: &Stage, doing: Doing, kill: &dyn Fn()) {
     let context = format!("{:?} {doing:?}", stage.way);
     let temp = tempfile::tempdir().unwrap();
     let options = RunOptions { threads: 2, temp: Some(temp.path().to_owned()), ..RunOptions::default() };
@@ -168,7 +185,7 @@ fn kill_while(stage: &Stage, server: &Server, doing: Doing) {
         _ => running(stage) > 0,
     });
     let killed = Instant::now();
-    server.signal("KILL").unwrap();
+    kill();
     let mut said = String::new();
     for event in execution.events().iter().filter(|e| e.kind.name() == "OnError") {
         let message = event.kind.message().unwrap();
@@ -213,6 +230,22 @@ fn mariadb_is_killed() {
 #[test]
 fn mariadb_is_killed_behind_its_driver() {
     killed(Way::MariaDbOdbc);
+}
+
+#[test]
+fn sql_server_breaks_its_connections() {
+    let stage = Stage::new(Way::SqlServer).unwrap();
+    let peer = stage.peer.as_ref().unwrap();
+    peer.make("create table t (id int not null primary key); create table k (id int not null primary key, v int)");
+    peer.sql(
+        "insert into k with recursive c(n) as (select 1 union all select n + 1 from c limit 200000) select n, n from c",
+    );
+    stage.write("rows.csv", &(1..=200_000).map(|n| format!("{n}\r\n")).collect::<String>());
+    for doing in [Doing::Read, Doing::Load, Doing::Lookup, Doing::ExecuteSql] {
+        kill_while(&stage, doing, &|| peer.cut());
+        committed(&stage, doing);
+        peer.forget();
+    }
 }
 
 /// Runs a source and a statement on a connection string that leads nowhere.

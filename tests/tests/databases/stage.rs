@@ -1,5 +1,6 @@
 //! Where a package finds its tables: a file of SQLite, or a database on a server, through one driver or another.
 
+use crate::peer::Peer;
 use dtsx::{Event, EventKind, Outcome, Package, RunOptions};
 use dtsx_loader::model;
 use dtsx_tests::servers;
@@ -19,6 +20,8 @@ pub enum Way {
     MariaDb,
     /// MariaDB through its ODBC driver.
     MariaDbOdbc,
+    /// SQL Server by its own protocol, or what the tests have of it.
+    SqlServer,
 }
 
 impl Way {
@@ -34,6 +37,7 @@ pub struct Stage {
     /// The connection string.
     pub string: String,
     pub server: Option<servers::Database>,
+    pub peer: Option<Peer>,
     pub folder: tempfile::TempDir,
 }
 
@@ -41,7 +45,7 @@ impl Stage {
     /// None: the server cannot be had here, which was said.
     pub fn new(way: Way) -> Option<Stage> {
         let server = match way {
-            Way::Sqlite => None,
+            Way::Sqlite | Way::SqlServer => None,
             Way::Postgres | Way::PostgresOdbc => Some(servers::postgres()?),
             Way::MariaDb | Way::MariaDbOdbc => Some(servers::mariadb()?),
         };
@@ -51,12 +55,14 @@ impl Stage {
     /// On a database of a server that is at hand.
     pub fn on(way: Way, server: Option<servers::Database>) -> Stage {
         let folder = tempfile::tempdir().unwrap();
+        let peer = (way == Way::SqlServer).then(Peer::start);
         let string = match (way, &server) {
+            (Way::SqlServer, _) => peer.as_ref().map(Peer::string).unwrap_or_default(),
             (Way::Postgres | Way::MariaDb, Some(database)) => database.url(),
             (_, Some(database)) => database.odbc(),
             _ => format!("sqlite:{}", folder.path().join("t.db").display()),
         };
-        Stage { way, string, server, folder }
+        Stage { way, string, server, peer, folder }
     }
 
     /// A file of the test.
@@ -74,6 +80,9 @@ impl Stage {
     /// Runs statements beside everything that is tested: by the server's own client, or another SQLite. What they select
     /// comes as lines; queries have one column.
     pub fn sql(&self, sql: &str) -> Vec<String> {
+        if let Some(peer) = &self.peer {
+            return peer.sql(sql);
+        }
         let text = match &self.server {
             Some(database) => database.sql(sql).unwrap_or_else(|e| panic!("{sql}: {e}")),
             None => {

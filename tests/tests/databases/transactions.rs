@@ -8,7 +8,7 @@ use dtsx_loader::model::{
 use dtsx_tests::designer::{Class, Flow, Typed, database, execute_sql, log};
 use std::time::{Duration, Instant};
 
-const ALL: [Way; 5] = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc];
+const ALL: [Way; 6] = [Way::Sqlite, Way::Postgres, Way::PostgresOdbc, Way::MariaDb, Way::MariaDbOdbc, Way::SqlServer];
 
 /// Rows of the source.
 const ROWS: usize = 1_000;
@@ -20,7 +20,7 @@ const BROKEN: &str = "insert into nowhere values (1)";
 fn stage(way: Way) -> Option<Stage> {
     let stage = Stage::new(way)?;
     let numbers = match way {
-        Way::Sqlite => {
+        Way::Sqlite | Way::SqlServer => {
             format!("with recursive c(n) as (select 1 union all select n + 1 from c where n < {ROWS}) select n from c")
         }
         Way::MariaDb | Way::MariaDbOdbc => format!("select seq from seq_1_to_{ROWS}"),
@@ -137,7 +137,7 @@ fn a_source_a_lookup_and_a_destination_share_the_transaction_of_their_container(
             assert_eq!(there[1].trim(), if lookup { sum.to_string() } else { "0".into() }, "{context}");
             stage.sql("delete from here");
             let again = match way {
-                Way::Sqlite => format!(
+                Way::Sqlite | Way::SqlServer => format!(
                     "with recursive c(n) as (select 1 union all select n + 1 from c where n < {ROWS}) select n from c"
                 ),
                 Way::MariaDb | Way::MariaDbOdbc => format!("select seq from seq_1_to_{ROWS}"),
@@ -157,11 +157,13 @@ fn a_transaction_that_a_package_begins_on_a_retained_connection_holds_its_flows(
             let mut package = Package::new("Retained");
             let mut db = database("OLEDB", "Db", &stage.string);
             db.data_mut().unwrap().set_retain_same_connection(true);
-            let tasks = vec![
-                execute_sql("Begin", &db, if way.is_maria() { "START TRANSACTION" } else { "BEGIN" }, &[]),
-                flow(true, true),
-                execute_sql("End", &db, end, &[]),
-            ];
+            let begin = match way {
+                Way::SqlServer => "BEGIN TRANSACTION",
+                way if way.is_maria() => "START TRANSACTION",
+                _ => "BEGIN",
+            };
+            let tasks =
+                vec![execute_sql("Begin", &db, begin, &[]), flow(true, true), execute_sql("End", &db, end, &[])];
             in_order(&mut package, tasks);
             package.root.connection_managers = vec![db];
             let (result, said) = quickly(&stage, &package, None, &context);
@@ -173,7 +175,8 @@ fn a_transaction_that_a_package_begins_on_a_retained_connection_holds_its_flows(
 
 #[test]
 fn a_log_beside_a_transaction_is_complete_whatever_becomes_of_it() {
-    for way in ALL {
+    // What is behind SQL Server's protocol in these tests has one writer at a time.
+    for way in ALL.into_iter().filter(|way| *way != Way::SqlServer) {
         let Some(stage) = stage(way) else { continue };
         for last in ["select 1 as n", BROKEN] {
             let context = format!("{way:?} {last}");

@@ -2,9 +2,10 @@
 //!
 //! `login` is where the server is and who asks; `statements` is what a session runs and reads, `rewriting` what becomes of a
 //! statement's question marks, `types` reads rows and `values` writes parameters; `rows` runs a statement for many rows,
-//! `load` fills a table. The protocol is that of Microsoft's crate, which is asynchronous: each session has a runtime of
+//! `load` fills a table, `forms` writes the values for that. The protocol is that of Microsoft's crate, which is asynchronous: each session has a runtime of
 //! its own, on the thread that uses it, and nothing of that is seen from outside of this folder.
 
+mod forms;
 mod load;
 mod login;
 mod rewriting;
@@ -26,6 +27,7 @@ use super::table_name::TableName;
 use dtsx_engine::types::DataType;
 use mssql_tds::connection::tds_client::{ExecuteOptions, TdsClient};
 use mssql_tds::core::CancelHandle;
+use mssql_tds::datatypes::bulk_copy_metadata::BulkCopyColumnMetadata;
 use mssql_tds::error::{Error, SqlErrorInfo};
 use mssql_tds::message::transaction_management::TransactionIsolationLevel;
 use std::future::Future;
@@ -63,6 +65,7 @@ impl Driver for SqlServerDriver {
             dialect: Dialect::of(Family::SqlServer),
             interrupter: Arc::default(),
             prepared: None,
+            bulk: None,
         }))
     }
 }
@@ -131,6 +134,8 @@ struct SqlServerSession {
     interrupter: Arc<Interrupter>,
     /// The statement that was prepared last: those that run once for each row are prepared once.
     prepared: Option<rows::Prepared>,
+    /// The table that was loaded last, and its columns: loads of one table follow each other.
+    bulk: Option<(String, Arc<[BulkCopyColumnMetadata]>)>,
 }
 
 fn interrupted() -> DbError {
@@ -254,6 +259,7 @@ impl Session for SqlServerSession {
 
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         self.alive()?;
+        self.bulk = None;
         let done = statements::SqlServerCursor::open(self, sql, params, options).and_then(|c| Box::new(c).finish());
         done.map_err(|e| self.told(e))
     }
@@ -307,6 +313,10 @@ impl Session for SqlServerSession {
         true
     }
 
+    fn sees_to_defaults(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
         let cancel = self.interrupter.handle();
@@ -325,6 +335,8 @@ impl Session for SqlServerSession {
     }
 
     fn rollback(&mut self) -> Outcome<()> {
+        // What was undone may be the table.
+        self.bulk = None;
         if self.link.client.is_connection_dead() {
             return Err(DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Lost, "the connection broke") });
         }
@@ -350,6 +362,7 @@ impl Session for SqlServerSession {
 
     fn reset(&mut self) -> bool {
         self.prepared = None;
+        self.bulk = None;
         if self.link.client.is_connection_dead() {
             return false;
         }

@@ -55,7 +55,7 @@ const DAY_ZERO: i32 = calendar::days_from_civil(1900, 1, 1);
 const MARK: [u8; 2] = [0xff, 0xfe];
 
 /// The number of a code page. What the protocol's crate does not know is Western European to it.
-fn code_page(encoding: Option<ResolvedEncoding>) -> CodePage {
+pub(super) fn code_page(encoding: Option<ResolvedEncoding>) -> CodePage {
     let number = match encoding.map_or("", ResolvedEncoding::name) {
         "UTF-8" => 65_001,
         "IBM437" => 437,
