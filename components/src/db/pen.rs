@@ -3,7 +3,8 @@
 //! Most databases take any number of writers, and each has a session and a transaction of its own. One file of SQLite
 //! takes one writer at a time, and a data flow may have several destinations in it: they share one session and one
 //! transaction, which is committed when nobody has anything open in it. So do those who work in the transaction of a
-//! container, which the container ends; they take its session for each piece of work anew, as others need it, too.
+//! container, which the container ends; they take its session for each piece of work anew, as others need it, too. If it is
+//! not in that transaction any more, nobody may write: what comes now could not be undone with the rest.
 //!
 //! Data flows that run at the same time share a file, too. One that is through waits for the others' rows to be committed,
 //! and its own with them: if they are undone, it fails as they do.
@@ -138,6 +139,10 @@ impl Pen {
         if desk.lease.is_none() {
             let shared = database.is_shared();
             match database.lease() {
+                Ok(lease) if database.is_enlisted() && !lease.in_transaction() => {
+                    drop(desk);
+                    return Err(ended());
+                }
                 Ok(lease) => {
                     desk.foreign = shared && lease.in_transaction();
                     desk.lease = Some(lease).filter(|_| !desk.foreign);
@@ -163,8 +168,8 @@ impl Pen {
     /// It cannot be begun; what this writer had open in it was undone because another one failed.
     pub(crate) fn write(&mut self) -> Outcome<Writing<'_>> {
         let party = self.party();
-        let mut place = lock(&self.place);
-        let desk = &mut *place;
+        let mut writing = Writing(lock(&self.place));
+        let desk = &mut *writing.0;
         if desk.broken {
             return Err(DbError::new(ErrorKind::Lost, "the connection broke"));
         }
@@ -180,8 +185,10 @@ impl Pen {
             None if desk.parties.get(&party).and_then(|p| p.owed).is_some_and(|owed| owed != desk.number) => {
                 return Err(undone());
             }
-            // What was open in it is gone; rows would be written outside of any from here on.
-            Some(_) if idle && (!desk.foreign || self.database.is_enlisted()) => return Err(ended()),
+            // Rows would be written outside of it from here on.
+            _ if idle && self.database.is_enlisted() => return Err(ended()),
+            // What was open in it is gone.
+            Some(_) if idle && !desk.foreign => return Err(ended()),
             Some(_) => {}
             None => {
                 // A commit that was put off left the transaction open.
@@ -193,7 +200,7 @@ impl Pen {
                 self.open = Some(desk.number);
             }
         }
-        Ok(Writing(place))
+        Ok(writing)
     }
 
     /// The session as it is.
@@ -233,9 +240,10 @@ impl Pen {
         let owed = |desk: &Desk| desk.parties.get(&party).and_then(|party| party.owed);
         let alone = |desk: &Desk| desk.parties.get(&party).is_none_or(|party| party.open == 0);
         let stale = |desk: &Desk| owed(desk).is_some_and(|owed| owed != desk.number);
-        if last && alone(&desk) {
-            // Other data flows have rows in the same transaction.
-            while desk.open > 0 && owed(&desk) == Some(desk.number) {
+        if last {
+            // Other data flows have rows in the same transaction. Once another writer of this one has, too, they wait for
+            // that one, which may not end before this one has.
+            while desk.open > 0 && alone(&desk) && owed(&desk) == Some(desk.number) {
                 if self.cancel.is_cancelled() {
                     return Err(DbError::new(ErrorKind::Cancelled, "the execution was cancelled"));
                 }
@@ -304,7 +312,10 @@ fn undone() -> DbError {
 }
 
 fn ended() -> DbError {
-    DbError::new(ErrorKind::Undone, "the database ended the transaction, and undid what was written in it")
+    DbError::new(
+        ErrorKind::Undone,
+        "the transaction ended before it was to: a statement committed it, or the database undid it",
+    )
 }
 
 impl Drop for Pen {
@@ -340,10 +351,12 @@ mod tests {
     use crate::shared::testing::open_cx;
     use dtsx_engine::connections::ConnectionSpec;
     use dtsx_engine::props::Origin;
+    use dtsx_engine::run::Transaction;
 
     /// A database file with a table, and data flows of one execution.
     struct Scene {
         folder: tempfile::TempDir,
+        spec: ConnectionSpec,
         database: Database,
         flows: [OpenCx; 2],
     }
@@ -358,7 +371,7 @@ mod tests {
             spec.properties.set_text("ConnectionString", &string, Origin::Override);
             let database = Database::of(&spec, &first.services).unwrap();
             run(&mut *database.lease().unwrap(), "create table t(id int)");
-            Scene { folder, database, flows: [first, second] }
+            Scene { folder, spec, database, flows: [first, second] }
         }
 
         fn pen(&self, flow: usize) -> Pen {
@@ -416,6 +429,54 @@ mod tests {
         assert_eq!(scene.committed(), [] as [i64; 0]);
         assert_eq!(two.commit(true).unwrap(), Durable::Yes);
         assert_eq!(scene.committed(), [1, 2]);
+    }
+
+    #[test]
+    fn a_writer_that_waits_for_another_data_flow_ends_when_one_of_its_own_begins() {
+        let scene = Scene::new();
+        let (mut command, mut destination, mut other) = (scene.pen(0), scene.pen(0), scene.pen(1));
+        put(&mut command, 1);
+        put(&mut other, 2);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| command.commit(true));
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!first.is_finished(), "the other data flow has rows in the transaction");
+            // What the command passed on before its end: its input does not end before the command has.
+            put(&mut destination, 3);
+            assert_eq!(first.join().unwrap().unwrap(), Durable::Later);
+            let second = scope.spawn(|| other.commit(true));
+            assert_eq!(destination.commit(true).unwrap(), Durable::Yes);
+            assert_eq!(second.join().unwrap().unwrap(), Durable::Yes);
+        });
+        assert_eq!(scene.committed(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn nothing_is_written_in_a_transaction_of_a_container_that_has_ended() {
+        for after_first in [false, true] {
+            let mut scene = Scene::new();
+            let transaction = Arc::new(Transaction::new(0));
+            for flow in &mut scene.flows {
+                flow.services.transaction = Some(transaction.clone());
+            }
+            scene.database = Database::of(&scene.spec, &scene.flows[0].services).unwrap();
+            let (mut one, mut two) = (scene.pen(0), scene.pen(1));
+            if after_first {
+                put(&mut one, 1);
+                assert_eq!(one.commit(true).unwrap(), Durable::Later);
+            }
+            run(&mut *scene.database.lease().unwrap(), "commit");
+            for pen in [&mut one, &mut two] {
+                assert_eq!(pen.write().err().map(|e| e.kind), Some(ErrorKind::Undone));
+            }
+            let third = Pen::new(&scene.database, &scene.flows[0]);
+            assert_eq!(third.err().map(|e| e.kind), Some(ErrorKind::Undone));
+            // Nobody kept the session.
+            run(&mut *scene.database.lease().unwrap(), "select 1");
+            let error = transaction.end(false).unwrap_err();
+            assert!(error.message().contains("ended before its container did"), "{}", error.message());
+            assert_eq!(scene.committed().len(), usize::from(after_first));
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! So a session with an open transaction is shared ([`Database::is_shared`]), be the transaction a container's or one that
 //! the package began on a retained connection. Whoever uses it holds it for as long as a statement takes, and waits for
 //! nobody meanwhile: a source reads everything before it hands rows on, a destination and a lookup take the session anew
-//! for every batch. So nobody waits for ever, and waiting has no limit but the run's end.
+//! for every batch. So nobody waits for ever, and waiting has no limit but the run's end. A transaction that ended before
+//! its container did (a statement that commits on its own, a database that undid it) is nobody's to write in: see
+//! [`super::pen`].
 
 use super::error::{DbError, ErrorKind, Outcome};
 use super::estate::Estate;
@@ -46,6 +48,8 @@ struct Enlisted {
     name: Arc<str>,
     session: Mutex<Option<Box<dyn Session>>>,
     returned: Condvar,
+    /// Where the session lives on when the transaction has ended: it is the one that its manager retains.
+    home: Option<Arc<Pool>>,
 }
 
 impl Enlisted {
@@ -73,14 +77,31 @@ impl Enlisted {
     }
 
     fn end(&self, end: impl FnOnce(&mut dyn Session) -> Outcome<()>) -> Result<()> {
-        match self.lock().take() {
-            Some(mut session) => end(session.as_mut()).map_err(|e| e.into_error(codes::DTS_E_OLEDBERROR)),
+        let failed = |message| Err(Error::new(Owner::Connection, codes::DTS_E_OLEDBERROR, message));
+        let taken = self.lock().take();
+        let (session, ended) = match taken {
+            Some(session) if !session.in_transaction() => {
+                let message = format!(
+                    "the transaction of the connection \"{}\" ended before its container did: a statement committed what \
+                     was done in it, or the database undid that",
+                    self.name
+                );
+                (Some(session), failed(message))
+            }
+            Some(mut session) => match end(session.as_mut()) {
+                Ok(()) => (Some(session), Ok(())),
+                Err(error) => (None, Err(error.into_error(codes::DTS_E_OLEDBERROR))),
+            },
             // Its user found it broken and closed it: then the database has undone everything.
             None => {
                 let message = format!("the connection \"{}\" broke in its transaction, which is undone", self.name);
-                Err(Error::new(Owner::Connection, codes::DTS_E_OLEDBERROR, message))
+                (None, failed(message))
             }
+        };
+        if let Some(home) = &self.home {
+            home.back(session);
         }
+        ended
     }
 }
 
@@ -121,6 +142,32 @@ impl Pool {
     fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The retained session is not out any more: it is this one, or the next that is opened.
+    fn back(&self, session: Option<Box<dyn Session>>) {
+        let mut state = self.state();
+        (state.out, state.out_in_transaction) = (false, false);
+        state.idle.extend(session);
+        drop(state);
+        self.returned.notify_one();
+    }
+}
+
+/// Begins a container's transaction.
+fn begin(session: &mut dyn Session, isolation: i64) -> Outcome<()> {
+    if session.in_transaction() {
+        let message = "its session is in a transaction that a statement began and none has ended";
+        return Err(DbError::new(ErrorKind::Statement, message));
+    }
+    let (before, after) = session.dialect().isolation(isolation);
+    let options = StatementOptions::default();
+    before.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop))?;
+    session.begin()?;
+    let set = after.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop));
+    if set.is_err() {
+        session.rollback()?;
+    }
+    set
 }
 
 impl Database {
@@ -199,20 +246,22 @@ impl Database {
     /// This database's part in the transaction that its user works in; begun now, if it is the first to work in it.
     fn enlisted(&self) -> Outcome<Option<Arc<Enlisted>>> {
         let Some(transaction) = &self.transaction else { return Ok(None) };
-        let begin = || {
-            let begun = self.session().and_then(|(mut session, _)| {
-                let (before, after) = session.dialect().isolation(transaction.isolation());
-                let options = StatementOptions::default();
-                before.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop))?;
-                session.begin()?;
-                after.map_or(Ok(()), |sql| session.execute(&sql, &[], &options).map(drop))?;
-                Ok(session)
-            });
-            let session = begun.map_err(|e| e.into_error(codes::DTS_E_OLEDBTRANSACTIONENLIST))?;
-            let name = self.name.clone();
-            Ok(Enlisted { name, session: Mutex::new(Some(session)), returned: Condvar::new() })
+        let cannot = |error: DbError| error.into_error(codes::DTS_E_OLEDBTRANSACTIONENLIST);
+        let begun = || {
+            let (mut session, retained) = self.session().map_err(cannot)?;
+            let home = retained.then(|| self.pool.clone());
+            let (name, own) = (self.name.clone(), session.in_transaction());
+            if let Err(error) = begin(session.as_mut(), transaction.isolation()) {
+                if let Some(home) = home {
+                    // As it was, or not at all.
+                    let same = error.kind != ErrorKind::Lost && session.in_transaction() == own;
+                    home.back(Some(session).filter(|_| same));
+                }
+                return Err(cannot(error));
+            }
+            Ok(Enlisted { name, session: Mutex::new(Some(session)), returned: Condvar::new(), home })
         };
-        let enlisted = transaction.enlist(&self.key, &self.name, begin);
+        let enlisted = transaction.enlist(&self.key, &self.name, begun);
         enlisted.map(Some).map_err(|e| DbError::new(ErrorKind::Connect, e.message()))
     }
 
@@ -241,7 +290,7 @@ impl Database {
         }
         let opened = self.open();
         if opened.is_err() && retained {
-            self.pool.state().out = false;
+            self.pool.back(None);
         }
         opened.map(|session| (session, retained))
     }
@@ -403,15 +452,17 @@ impl Drop for Lease {
             // As good as new: with what a new one begins with.
             asked && session.reset() && self.database.initialise(session.as_mut()).is_ok()
         };
-        let mut state = pool.state();
         if self.retained {
-            state.out = false;
-            state.out_in_transaction = false;
+            return pool.back(Some(session).filter(|_| kept));
         }
-        if kept && (self.retained || state.idle.len() < MOST_IDLE) {
+        let mut state = pool.state();
+        if kept && state.idle.len() < MOST_IDLE {
             state.idle.push(session);
         }
         drop(state);
         pool.returned.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,31 @@ fn a_log_beside_a_transaction_is_complete_whatever_becomes_of_it() {
         }
     }
 }
+
+/// `TRUNCATE` commits on MariaDB.
+#[test]
+fn nothing_is_written_where_the_transaction_of_the_container_has_ended() {
+    for (way, ends) in [
+        (Way::Sqlite, "commit"),
+        (Way::Postgres, "commit"),
+        (Way::MariaDb, "truncate table there"),
+        (Way::MariaDb, "commit"),
+    ] {
+        let Some(stage) = stage(way) else { continue };
+        for retain in [false, true] {
+            let context = format!("{way:?} {ends} {retain}");
+            let mut package = Package::new("Ended");
+            let mut db = database("OLEDB", "Db", &stage.string);
+            db.data_mut().unwrap().set_retain_same_connection(retain);
+            in_order(&mut package, vec![execute_sql("Ends", &db, ends, &[]), flow(true, true)]);
+            package.root.set_transaction_option(2);
+            package.root.connection_managers = vec![db];
+            let (result, said) = quickly(&stage, &package, Some(10_000), &context);
+            assert_eq!(result, RunResult::Failure, "{context}");
+            for part in ["a statement committed it, or the database undid it", "ended before its container did"] {
+                assert!(said.contains(part), "{context}\n{said}");
+            }
+            assert_eq!(count(&stage)[0].trim(), if ends == "commit" { "1" } else { "0" }, "{context}");
+        }
+    }
+}
