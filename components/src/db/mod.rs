@@ -64,3 +64,4 @@ pub use session::{
     RowFailure, Session, StatementOptions,
 };
 pub use table_name::TableName;
+pub(crate) use translate::{Word, words};

@@ -81,6 +81,14 @@ fn quoted(text: &str, close: char) -> usize {
     text.len()
 }
 
+/// The length of a literal of PostgreSQL between dollars, `$$text$$` or `$tag$text$tag$`, that begins `text`.
+fn dollars(text: &str) -> Option<usize> {
+    let tag = text.strip_prefix('$')?;
+    let length = tag.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|at| tag[*at..].starts_with('$'))? + 2;
+    let end = text[length..].find(&text[..length])?;
+    Some(end + 2 * length)
+}
+
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '#' | '@' | '$')
 }
@@ -105,6 +113,8 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
             (Kind::Other, rest.find("*/").map_or(rest.len(), |at| at + 2))
         } else if c == '\'' {
             (Kind::Other, quoted(rest, '\''))
+        } else if let Some(length) = dollars(rest) {
+            (Kind::Other, length)
         } else if c == '"' || c == '`' {
             (Kind::Quoted, quoted(rest, c))
         } else if c == '[' && !subscript && rest.find(']').is_some_and(|end| is_name(&rest[1..end])) {
@@ -127,6 +137,54 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
         rest = &rest[length..];
     }
     tokens
+}
+
+/// A word of a statement: a keyword or a name, outside of literals, quoted names and comments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Word<'a> {
+    /// Where it begins.
+    pub(crate) at: usize,
+    pub(crate) text: &'a str,
+    /// What follows it, blanks and comments aside; "" at the end.
+    pub(crate) next: &'a str,
+    /// How many parentheses it stands in.
+    pub(crate) depth: usize,
+    /// It is a part of a name that has several.
+    pub(crate) in_name: bool,
+    /// How many semicolons stand before it.
+    pub(crate) statement: usize,
+}
+
+impl Word<'_> {
+    /// Whether it is one of these, in any case.
+    pub(crate) fn is(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.text.eq_ignore_ascii_case(word))
+    }
+}
+
+/// The words of a statement, or of several.
+pub(crate) fn words(sql: &str) -> Vec<Word<'_>> {
+    let tokens = tokens(sql);
+    let empty = |t: &&Token<'_>| t.kind == Kind::Space || t.text.starts_with("--") || t.text.starts_with("/*");
+    let (mut words, mut at, mut depth, mut statement, mut before) = (Vec::new(), 0, 0_usize, 0, "");
+    for (n, token) in tokens.iter().enumerate() {
+        if token.kind == Kind::Word {
+            let next = tokens[n + 1..].iter().find(|t| !empty(t)).map_or("", |t| t.text);
+            let in_name = before == "." || next == ".";
+            words.push(Word { at, text: token.text, next, depth, in_name, statement });
+        }
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            ";" => statement += 1,
+            _ => {}
+        }
+        if !empty(&token) {
+            before = token.text;
+        }
+        at += token.text.len();
+    }
+    words
 }
 
 /// After these words stands a table.
@@ -299,6 +357,25 @@ mod tests {
     }
 
     #[test]
+    fn words_stand_outside_of_literals_names_and_comments() {
+        let sql = "select [a b], 'c; d', \"e\" -- f\n/* g */ , h . i (j), $x$ k; $x$; l";
+        let found: Vec<_> = words(sql).iter().map(|w| (w.text, w.next, w.depth, w.in_name, w.statement)).collect();
+        let expected = [
+            ("select", "[a b]", 0, false, 0),
+            ("h", ".", 0, true, 0),
+            ("i", "(", 0, true, 0),
+            ("j", ")", 1, false, 0),
+            ("l", "", 0, false, 1),
+        ];
+        assert_eq!(found, expected);
+        assert!(words(sql).iter().all(|w| sql[w.at..].starts_with(w.text)));
+        // No literals.
+        for (sql, count) in [("$1 + $2", 2), ("a$$b", 1), ("$tag$", 1)] {
+            assert_eq!(words(sql).len(), count, "{sql}");
+        }
+    }
+
+    #[test]
     fn sqlite_has_no_schemas() {
         check(
             Family::Sqlite,
@@ -340,6 +417,7 @@ mod tests {
                 ("select [a]]b] from [d].[s].[t]", "select \"a]b\" from \"s\".\"t\""),
                 ("select d.s.t.c from d.s.t", "select s.t.c from s.t"),
                 ("select \"A\".x from \"A\"", "select \"A\".x from \"A\""),
+                ("do $x$ select [a] from d.s.t $x$", "do $x$ select [a] from d.s.t $x$"),
             ],
         );
     }

@@ -4,7 +4,7 @@ use super::{ColumnType, Plan};
 use crate::db::{Database, DbError, StatementOptions};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::{concat, nullif};
-use arrow::row::Rows;
+use arrow::row::{Row, Rows};
 use dtsx_engine::batch::Faults;
 use dtsx_engine::diag::{Error, Owner, Result, codes};
 use dtsx_engine::memory::Reservation;
@@ -13,16 +13,41 @@ use dtsx_engine::types::DataType;
 use dtsx_engine::types::convert::{CastOptions, cast_array};
 use hashbrown::HashMap;
 
-/// The current rows, by key; attributes in a form that compares with those of the input.
+/// The attributes of one kind, in a form that compares with those of the input.
+pub(super) struct Attributes {
+    rows: Rows,
+    /// By row, whether a value does not fit the type of the input's column: it equals none of its values. Empty: all fit.
+    unfit: Vec<bool>,
+}
+
+impl Attributes {
+    /// Whether those of a member are others than these.
+    pub(super) fn differ(&self, member: usize, ours: Row<'_>) -> bool {
+        self.is_unfit(member) || ours.as_ref() != self.rows.row(member).as_ref()
+    }
+
+    fn is_unfit(&self, member: usize) -> bool {
+        self.unfit.get(member).copied().unwrap_or(false)
+    }
+}
+
+/// The current rows, by key.
 pub(super) struct Dimension {
     places: HashMap<Box<[u8]>, usize>,
-    pub(super) fixed: Option<Rows>,
-    pub(super) changing: Option<Rows>,
-    pub(super) historical: Option<Rows>,
+    pub(super) fixed: Option<Attributes>,
+    pub(super) changing: Option<Attributes>,
+    pub(super) historical: Option<Attributes>,
     /// By row, whether it is an inferred member.
     pub(super) inferred: Vec<bool>,
     /// What all of this takes.
     _reservation: Reservation,
+}
+
+/// A column of the query's result. A value that does not fit is NULL.
+struct Column {
+    array: ArrayRef,
+    /// By row, whether the value did not fit; empty: all did.
+    unfit: Vec<bool>,
 }
 
 impl Dimension {
@@ -36,22 +61,27 @@ impl Dimension {
     /// # Errors
     /// What the database says, a column that the query does not give, memory that cannot be had.
     pub(super) fn read(plan: &Plan, database: &Database, services: &Services) -> Result<Dimension> {
-        let (columns, indicator) = columns(plan, database)?;
-        let of = |kind: ColumnType| -> Vec<ArrayRef> {
+        let mut gathered = services.memory.reservation();
+        let (columns, indicator) = columns(plan, database, &mut gathered)?;
+        let of = |kind: ColumnType| {
             let of_kind = plan.columns.iter().filter(|c| c.kind != ColumnType::Other).zip(&columns);
-            of_kind.filter(|(column, _)| column.kind == kind).map(|(_, array)| array.clone()).collect()
+            of_kind.filter(move |(column, _)| column.kind == kind).map(|(_, column)| column)
         };
         let rows = |kind: ColumnType| -> Result<Option<Rows>> {
-            plan.converter(kind)?.map(|converter| Ok(converter.convert_columns(&of(kind))?)).transpose()
+            let arrays: Vec<ArrayRef> = of(kind).map(|column| column.array.clone()).collect();
+            plan.converter(kind)?.map(|converter| Ok(converter.convert_columns(&arrays)?)).transpose()
+        };
+        let attributes = |kind: ColumnType| -> Result<Option<Attributes>> {
+            let unfit = of(kind).map(|column| &column.unfit).fold(Vec::new(), |all, one| either(all, one));
+            Ok(rows(kind)?.map(|rows| Attributes { rows, unfit }))
         };
         let keys = rows(ColumnType::Key)?.ok_or_else(|| Error::internal("no key"))?;
         let (fixed, changing, historical) =
-            (rows(ColumnType::Fixed)?, rows(ColumnType::Changing)?, rows(ColumnType::Historical)?);
+            (attributes(ColumnType::Fixed)?, attributes(ColumnType::Changing)?, attributes(ColumnType::Historical)?);
         let mut reservation = services.memory.reservation();
-        let attributes: usize = [&fixed, &changing, &historical].into_iter().flatten().map(Rows::size).sum();
-        if !reservation.try_grow(2 * keys.size() + attributes + keys.num_rows()) {
-            let message = format!("the {} rows of the dimension do not fit the memory of this run", keys.num_rows());
-            return Err(Error::new(Owner::Environment, None, message));
+        let sizes = [&fixed, &changing, &historical].into_iter().flatten().map(|a| a.rows.size() + a.unfit.len());
+        if !reservation.try_grow(2 * keys.size() + sizes.sum::<usize>() + keys.num_rows()) {
+            return Err(too_many(keys.num_rows()));
         }
         let mut places = HashMap::with_capacity(keys.num_rows());
         for row in 0..keys.num_rows() {
@@ -59,19 +89,34 @@ impl Dimension {
             places.entry(Box::from(keys.row(row).as_ref())).or_insert(row);
         }
         let kinds = [ColumnType::Fixed, ColumnType::Changing, ColumnType::Historical];
-        let attributes: Vec<ArrayRef> = kinds.into_iter().flat_map(of).collect();
+        let attributes: Vec<&Column> = kinds.into_iter().flat_map(of).collect();
         let inferred = |row: usize| match (&plan.indicator, &indicator) {
             (None, _) => false,
-            (Some(_), Some(flags)) => flags.as_boolean_opt().is_some_and(|f| f.is_valid(row) && f.value(row)),
-            (Some(_), None) => attributes.iter().all(|column| column.is_null(row)),
+            (Some(_), Some(flags)) => flags.array.as_boolean_opt().is_some_and(|f| f.is_valid(row) && f.value(row)),
+            (Some(_), None) => attributes
+                .iter()
+                .all(|column| column.array.is_null(row) && !column.unfit.get(row).is_some_and(|unfit| *unfit)),
         };
         let inferred = (0..keys.num_rows()).map(inferred).collect();
         Ok(Dimension { places, fixed, changing, historical, inferred, _reservation: reservation })
     }
 }
 
-/// The columns of the query that the input is mapped to, in its order and as its types, and the indicator.
-fn columns(plan: &Plan, database: &Database) -> Result<(Vec<ArrayRef>, Option<ArrayRef>)> {
+/// By row, whether either holds.
+fn either(mut all: Vec<bool>, one: &[bool]) -> Vec<bool> {
+    all.resize(all.len().max(one.len()), false);
+    all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
+    all
+}
+
+fn too_many(rows: usize) -> Error {
+    let message = format!("the {rows} rows of the dimension do not fit the memory of this run");
+    Error::new(Owner::Environment, None, message)
+}
+
+/// The columns of the query that the input is mapped to, in its order and as its types, and the indicator; `reservation`
+/// grows by what they take.
+fn columns(plan: &Plan, database: &Database, reservation: &mut Reservation) -> Result<(Vec<Column>, Option<Column>)> {
     let mut wanted: Vec<(&str, DataType)> = plan
         .columns
         .iter()
@@ -100,6 +145,8 @@ fn columns(plan: &Plan, database: &Database) -> Result<(Vec<ArrayRef>, Option<Ar
     let from: Vec<DataType> = places.iter().map(|place| cursor.columns()[*place].data_type).collect();
     let cast = CastOptions::data_flow(plan.locale);
     let mut blocks: Vec<Vec<ArrayRef>> = vec![Vec::new(); wanted.len()];
+    let mut unfit: Vec<Vec<bool>> = vec![Vec::new(); wanted.len()];
+    let mut read = 0;
     while let Some(rows) = cursor.next().map_err(DbError::into_oledb_error)? {
         for (column, place) in places.iter().enumerate() {
             let (array, to) = (&rows.columns[*place], wanted[column].1);
@@ -107,17 +154,28 @@ fn columns(plan: &Plan, database: &Database) -> Result<(Vec<ArrayRef>, Option<Ar
                 true => (array.clone(), Faults::new()),
                 false => cast_array(array, &from[column], &to, &cast)?,
             };
-            // A value that does not fit the type of the input's column equals none of its values.
-            let mut unfit = vec![false; rows.len];
-            rows.faults_of(*place).iter().chain(&lost).for_each(|fault| unfit[fault.row as usize] = true);
-            blocks[column].push(nullif(&array, &BooleanArray::from(unfit))?);
+            let faults = rows.faults_of(*place);
+            let array = if faults.is_empty() && lost.is_empty() {
+                array
+            } else {
+                let unfit = &mut unfit[column];
+                unfit.resize(read + rows.len, false);
+                faults.iter().chain(&lost).for_each(|fault| unfit[read + fault.row as usize] = true);
+                nullif(&array, &BooleanArray::from(unfit[read..].to_vec()))?
+            };
+            if !reservation.try_grow(array.get_array_memory_size()) {
+                return Err(too_many(read + rows.len));
+            }
+            blocks[column].push(array);
         }
+        read += rows.len;
     }
-    let joined = blocks.iter().zip(&wanted).map(|(blocks, (_, data_type))| -> Result<ArrayRef> {
-        match &blocks[..] {
-            [] => Ok(arrow::array::new_empty_array(&data_type.arrow())),
-            blocks => Ok(concat(&blocks.iter().map(|a| a.as_ref() as &dyn Array).collect::<Vec<_>>())?),
-        }
+    let joined = blocks.iter().zip(&wanted).zip(unfit).map(|((blocks, (_, data_type)), unfit)| -> Result<Column> {
+        let array = match &blocks[..] {
+            [] => arrow::array::new_empty_array(&data_type.arrow()),
+            blocks => concat(&blocks.iter().map(|a| a.as_ref() as &dyn Array).collect::<Vec<_>>())?,
+        };
+        Ok(Column { array, unfit })
     });
     let mut joined = joined.collect::<Result<Vec<_>>>()?;
     let indicator = indicator.and_then(|_| joined.pop());

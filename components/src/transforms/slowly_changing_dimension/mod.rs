@@ -16,11 +16,11 @@
 mod dimension;
 
 use super::{one_input, report_column};
-use crate::db::Database;
+use crate::db::{Database, Word, words};
 use crate::shared::properties::DEFAULT_CODE_PAGE;
 use arrow::array::{Array, ArrayRef};
 use arrow::row::{RowConverter, Rows, SortField};
-use dimension::Dimension;
+use dimension::{Attributes, Dimension};
 use dtsx_engine::batch::Batch;
 use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::diag::{Code, Diagnostic, Error, Owner, Result, RowError, codes};
@@ -130,6 +130,16 @@ impl ComponentKind for SlowlyChangingDimension {
                 None
             }
         };
+        let sql = current_rows(&text("SqlCommand"), &text("CurrentRowWhere"));
+        if let Err(word) = &sql {
+            cx.unsupported(
+                spec,
+                format!(
+                    "CurrentRowWhere cannot be joined to a query with {word} outside of parentheses: put the condition \
+                     into SqlCommand, or select from the whole, SELECT … FROM (… {word} …) AS d"
+                ),
+            );
+        }
         if cx.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
@@ -138,7 +148,7 @@ impl ComponentKind for SlowlyChangingDimension {
             outputs,
             columns,
             connection: connection?,
-            sql: current_rows(&text("SqlCommand"), &text("CurrentRowWhere")),
+            sql: sql.ok()?,
             code_page: spec.properties.int("DefaultCodePage").and_then(|n| u32::try_from(n).ok()).unwrap_or(1252),
             locale: spec.locale,
             detect,
@@ -234,63 +244,63 @@ fn outputs(spec: &ComponentSpec, cx: &mut BindCx<'_>) -> Option<Outputs> {
 }
 
 /// The query with the condition of current rows: with its own, if it has one, and before what groups or orders the rows.
-fn current_rows(sql: &str, condition: &str) -> String {
+///
+/// # Errors
+/// The word that joins several queries to one: which of their rows are current is nobody's to guess.
+fn current_rows(sql: &str, condition: &str) -> std::result::Result<String, String> {
     let sql = sql.trim_end().trim_end_matches(';').trim_end();
     if condition.is_empty() {
-        return sql.to_owned();
+        return Ok(sql.to_owned());
     }
     let (mut own, mut end, mut from) = (None, sql.len(), false);
-    for (at, word) in words(sql) {
-        let is = |known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
-        if is(&["union", "except", "intersect"]) {
-            (own, end, from) = (None, sql.len(), false);
-        } else if is(&["from"]) {
+    let words: Vec<Word<'_>> = words(sql).into_iter().filter(|word| word.depth == 0 && !word.in_name).collect();
+    for (n, word) in words.iter().enumerate() {
+        let joins = word.is(&["union", "except", "intersect"]) || word.is(&["minus"]) && follows(word, &["select"]);
+        if joins {
+            return Err(word.text.to_uppercase());
+        } else if word.is(&["from"]) {
             from = true;
-        } else if is(&["where"]) {
-            own = Some(at);
-        } else if from && end == sql.len() && is(&["group", "having", "order", "option", "limit"]) {
-            end = at;
+        } else if word.is(&["where"]) {
+            (own, end) = (Some(word.at), sql.len());
+        } else if from && end == sql.len() && ends_condition(&words[n..]) {
+            end = word.at;
         }
     }
     let (before, behind) = sql.split_at(end);
     let (before, gap) = (before.trim_end(), if behind.is_empty() { "" } else { " " });
     // A line ends before a parenthesis does, where a comment may be.
-    match own {
+    Ok(match own {
         Some(at) => {
             let (head, own) = before.split_at(at + "where".len());
             format!("{head} ({}\n) AND ({condition}){gap}{behind}", own.trim())
         }
         None => format!("{before}\nWHERE ({condition}){gap}{behind}"),
-    }
+    })
 }
 
-/// The words of a statement that stand in no parentheses, literal, quoted name or comment, and where.
-fn words(sql: &str) -> Vec<(usize, &str)> {
-    let (mut words, mut at, mut depth) = (Vec::new(), 0, 0_usize);
-    while let Some(c) = sql[at..].chars().next() {
-        let rest = &sql[at..];
-        let behind =
-            |text: &str, skip: usize| rest[skip..].find(text).map_or(rest.len(), |end| skip + end + text.len());
-        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '#' | '$');
-        at += match c {
-            '\'' | '"' | '`' => behind(c.encode_utf8(&mut [0; 4]), 1),
-            '[' => behind("]", 1),
-            '-' if rest.starts_with("--") => behind("\n", 2),
-            '/' if rest.starts_with("/*") => behind("*/", 2),
-            c if is_word(c) => {
-                let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                if depth == 0 {
-                    words.push((at, &rest[..length]));
-                }
-                length
-            }
-            c => {
-                depth = if c == '(' { depth + 1 } else { depth.saturating_sub(usize::from(c == ')')) };
-                c.len_utf8()
-            }
-        };
+fn follows(word: &Word<'_>, expected: &[&str]) -> bool {
+    expected.iter().any(|next| word.next.eq_ignore_ascii_case(next))
+}
+
+/// Whether the first of these words begins what stands behind the condition of a query. Most of them may be names, too,
+/// and what follows tells.
+fn ends_condition(words: &[Word<'_>]) -> bool {
+    let Some(word) = words.first() else { return false };
+    // A number, a parameter, an expression.
+    let counts = || word.next.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '?' | '$' | '@' | ':' | '('));
+    match word.text.to_ascii_lowercase().as_str() {
+        "having" => true,
+        "group" | "order" => follows(word, &["by"]),
+        "option" => follows(word, &["("]),
+        "limit" => counts() || follows(word, &["all"]),
+        "offset" => counts(),
+        "fetch" => follows(word, &["first", "next"]),
+        // FOR SYSTEM_TIME belongs to a table.
+        "for" => follows(word, &["update", "share", "no", "key", "read", "fetch", "browse", "xml", "json"]),
+        "lock" => follows(word, &["in"]),
+        "window" => words.get(2).is_some_and(|third| third.is(&["as"])),
+        _ => false,
     }
-    words
 }
 
 struct Plan {
@@ -426,8 +436,8 @@ impl Lane {
                 sorted.new.push(at);
                 continue;
             };
-            let differs = |ours: &Option<Rows>, theirs: &Option<Rows>| match (ours, theirs) {
-                (Some(ours), Some(theirs)) => ours.row(row).as_ref() != theirs.row(member).as_ref(),
+            let differs = |ours: &Option<Rows>, theirs: &Option<Attributes>| match (ours, theirs) {
+                (Some(ours), Some(theirs)) => theirs.differ(member, ours.row(row)),
                 _ => false,
             };
             if dimension.inferred[member] {
@@ -493,14 +503,53 @@ mod tests {
                 "c",
                 "select [where], 'where' from (select a from u where a > 0 order by a) t\nWHERE (c)",
             ),
-            (
-                "select a from t where b union select a from u",
-                "c",
-                "select a from t where b union select a from u\nWHERE (c)",
-            ),
         ] {
-            assert_eq!(current_rows(sql, condition), expected, "{sql}");
+            assert_eq!(current_rows(sql, condition).as_deref(), Ok(expected), "{sql}");
         }
+    }
+
+    #[test]
+    fn the_condition_stands_before_what_ends_a_query_and_behind_names_like_it() {
+        for (sql, expected) in [
+            ("select a from t join u on t.limit = u.limit where t.b = 1", None),
+            ("select a from t where limit > 5 and offset = fetch", None),
+            ("select a from t where [group] = t.order and window = lock", None),
+            ("select a from t for system_time all where b", None),
+            ("select a from t where b limit 5 offset 2", Some("limit 5 offset 2")),
+            ("select a from t where b LIMIT ALL", Some("LIMIT ALL")),
+            ("select a from t where b limit ?", Some("limit ?")),
+            (
+                "select a from t where b offset 5 rows fetch next 3 rows only",
+                Some("offset 5 rows fetch next 3 rows only"),
+            ),
+            ("select a from t where b fetch first 3 rows only", Some("fetch first 3 rows only")),
+            ("select a from t where b for update", Some("for update")),
+            ("select a from t where b window w as (order by a)", Some("window w as (order by a)")),
+            ("select a from t where b option (recompile)", Some("option (recompile)")),
+        ] {
+            let (whole, behind) = match expected {
+                Some(behind) => (sql.strip_suffix(behind).unwrap().trim_end(), format!(" {behind}")),
+                None => (sql, String::new()),
+            };
+            let (head, own) = whole.split_once("where").unwrap();
+            let expected = format!("{head}where ({}\n) AND (c){behind}", own.trim());
+            assert_eq!(current_rows(sql, "c"), Ok(expected), "{sql}");
+        }
+    }
+
+    #[test]
+    fn several_queries_in_one_have_no_condition_of_current_rows() {
+        for (sql, word) in [
+            ("select a from t where b union select a from u", "UNION"),
+            ("select a from t except all select a from u", "EXCEPT"),
+            ("(select a from t) intersect (select a from u)", "INTERSECT"),
+            ("select a from t minus select a from u", "MINUS"),
+        ] {
+            assert_eq!(current_rows(sql, "c"), Err(word.to_owned()), "{sql}");
+            assert_eq!(current_rows(sql, "").as_deref(), Ok(sql));
+        }
+        let inside = "with d as (select a from t union select a from u) select a from d";
+        assert_eq!(current_rows(inside, "c"), Ok(format!("{inside}\nWHERE (c)")));
     }
 
     #[test]
