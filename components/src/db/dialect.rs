@@ -266,8 +266,9 @@ fn is_default_schema(name: &TableName) -> bool {
 
 /// Whether a transaction is open when statements have run, by the words that they begin with: drivers that do not tell.
 pub(super) fn transaction_after(sql: &str, before: bool) -> bool {
-    sql.split(';').fold(before, |open, statement| {
-        let mut words = statement.split_whitespace().map(str::to_ascii_uppercase);
+    let words = translate::words(sql);
+    words.chunk_by(|a, b| a.statement == b.statement).fold(before, |open, statement| {
+        let mut words = statement.iter().map(|word| word.text.to_ascii_uppercase());
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         match (first.as_str(), second.as_str()) {
             // BEGIN with anything else behind it begins a block of statements.
@@ -277,6 +278,12 @@ pub(super) fn transaction_after(sql: &str, before: bool) -> bool {
             _ => open,
         }
     })
+}
+
+/// Whether statements may begin or end a transaction of SQL Server, which knows whether one is open.
+pub(super) fn touches_transactions(sql: &str) -> bool {
+    const WORDS: [&str; 5] = ["TRAN", "TRANSACTION", "COMMIT", "ROLLBACK", "IMPLICIT_TRANSACTIONS"];
+    translate::words(sql).iter().any(|word| word.is(&WORDS))
 }
 
 #[cfg(test)]
@@ -295,8 +302,19 @@ mod tests {
             ("commit work", true, false),
             ("rollback;", true, false),
             ("delete from t; COMMIT; BEGIN", true, true),
+            ("-- start\nBEGIN", false, true),
+            ("/* done; */ commit; -- begin", true, false),
+            ("insert into t values (';commit'); select \"a;commit\"", true, true),
+            ("do $$ begin perform f(); commit; end $$", true, true),
         ] {
             assert_eq!(transaction_after(sql, before), after, "{sql}");
+        }
+        for (sql, touches) in [
+            ("SET XACT_ABORT ON\nBEGIN TRAN", true),
+            ("IF @@TRANCOUNT > 0 commit", true),
+            ("select 'commit', [rollback] -- tran", false),
+        ] {
+            assert_eq!(touches_transactions(sql), touches, "{sql}");
         }
     }
 

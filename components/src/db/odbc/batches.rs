@@ -9,12 +9,13 @@
 use super::OdbcSession;
 use super::ffi::{Statement, UNTOUCHED};
 use super::habits::{Arrays, Text};
+use super::reader::OdbcCursor;
 use super::types;
 use crate::db::cells::{Cell, Cells};
 use crate::db::dialect::Family;
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
-use crate::db::session::{LoadColumn, LoadOptions, Loader, RowFailure, Session, StatementOptions};
+use crate::db::session::{Cursor, LoadColumn, LoadOptions, Loader, RowFailure, Session, StatementOptions};
 use crate::db::table_name::TableName;
 use dtsx_engine::types::{DataType, Value};
 use odbc_sys::ParamType;
@@ -420,8 +421,11 @@ impl OdbcSession {
     }
 
     /// The number that a query gives, if it gives one.
-    fn number(&mut self, sql: &str) -> Outcome<Option<i64>> {
-        let mut cursor = self.query(sql, &[], &StatementOptions::default())?;
+    pub(super) fn number(&self, sql: &str) -> Outcome<Option<i64>> {
+        let options = StatementOptions::default();
+        let mut statement = self.statement(&options)?;
+        let running = self.told(self.manner().run(&mut statement, sql, &[]))?;
+        let mut cursor = self.told(OdbcCursor::open(statement, running, &options, self.cancelled.clone()))?;
         let rows = cursor.next()?;
         let data_type = cursor.columns().first().map_or(DataType::I8, |c| c.data_type);
         let value = rows

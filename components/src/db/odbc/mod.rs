@@ -14,7 +14,7 @@ mod types;
 mod writer;
 
 use super::connection_string::Pairs;
-use super::dialect::{Dialect, Family};
+use super::dialect::{Dialect, Family, touches_transactions, transaction_after};
 use super::error::{DbError, ErrorKind, Outcome};
 use super::resolve::Target;
 use super::rows::Rows;
@@ -28,6 +28,7 @@ use ffi::{Connection, Statement, Working};
 use habits::Habits;
 use installed::Library;
 use odbc_sys::InfoType;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use writer::Manner;
@@ -76,7 +77,8 @@ impl Driver for OdbcDriver {
             working: Working::default(),
             dialect,
             in_transaction: false,
-            begun: false,
+            begun: Cell::new(false),
+            unsure: Cell::new(false),
             cancelled: Arc::new(AtomicBool::new(false)),
             prepared: None,
         }))
@@ -111,7 +113,9 @@ struct OdbcSession {
     array_bytes: Option<usize>,
     in_transaction: bool,
     /// A statement of the package began a transaction.
-    begun: bool,
+    begun: Cell<bool>,
+    /// Statements ran of which the server alone knows whether they did.
+    unsure: Cell<bool>,
     cancelled: Arc<AtomicBool>,
     /// The statement that was prepared last, and its text: statements that run once for each row are prepared once.
     prepared: Option<(String, Statement)>,
@@ -160,6 +164,29 @@ impl OdbcSession {
     }
 }
 
+/// Whether a transaction is open that statements began.
+impl OdbcSession {
+    /// Statements ran, or failed.
+    fn note(&self, sql: &str, ran: bool) {
+        if matches!(self.dialect.family, Family::SqlServer | Family::Sybase) {
+            // Its batches need no semicolons, have conditions, and go on after statements that fail.
+            self.unsure.set(self.unsure.get() || touches_transactions(sql));
+        } else if ran {
+            self.begun.set(transaction_after(sql, self.begun.get()));
+        }
+    }
+
+    fn is_begun(&self) -> bool {
+        if self.unsure.get()
+            && let Ok(Some(open)) = self.number("SELECT CAST(@@TRANCOUNT AS int)")
+        {
+            self.begun.set(open > 0);
+            self.unsure.set(false);
+        }
+        self.begun.get()
+    }
+}
+
 fn told<T>(cancelled: &AtomicBool, result: Outcome<T>) -> Outcome<T> {
     result.map_err(|error| match cancelled.load(Ordering::Relaxed) {
         true => DbError { kind: ErrorKind::Cancelled, ..error },
@@ -182,9 +209,7 @@ impl Session for OdbcSession {
     fn execute(&mut self, sql: &str, params: &[Param], options: &StatementOptions) -> Outcome<Executed> {
         let mut statement = self.statement(options)?;
         let done = self.manner().execute(&mut statement, sql, params);
-        if done.is_ok() {
-            self.begun = super::dialect::transaction_after(sql, self.begun);
-        }
+        self.note(sql, done.is_ok());
         self.told(done)
     }
 
@@ -207,8 +232,8 @@ impl Session for OdbcSession {
     ) -> Outcome<Box<dyn Cursor + 's>> {
         let mut statement = self.statement(options)?;
         let run = self.manner().run(&mut statement, sql, params);
+        self.note(sql, run.is_ok());
         let running = self.told(run)?;
-        self.begun = super::dialect::transaction_after(sql, self.begun);
         // Some servers end an interrupted statement as if it had come to its end.
         self.alive()?;
         let cursor = reader::OdbcCursor::open(statement, running, options, self.cancelled.clone());
@@ -283,7 +308,7 @@ impl Session for OdbcSession {
     }
 
     fn in_transaction(&self) -> bool {
-        self.in_transaction || self.begun
+        self.in_transaction || self.is_begun()
     }
 
     fn canceller(&self) -> Canceller {

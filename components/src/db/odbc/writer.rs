@@ -12,8 +12,11 @@ use dtsx_engine::types::{DataType, Value, scalar};
 use odbc_sys::{NULL_DATA, ParamType};
 use std::borrow::Cow;
 
-/// Bytes that an output parameter of a text type may have.
-const LONGEST_OUTPUT: usize = 4000;
+/// Units of UTF-16 or bytes that an output parameter has room for: as many as SQL Server's types of a length have.
+fn longest_output(data_type: &DataType) -> usize {
+    if matches!(data_type, DataType::Bytes { .. } | DataType::Image) { 8000 } else { 4000 }
+}
+
 /// Windows LCID of the invariant locale.
 const INVARIANT: u32 = 127;
 
@@ -40,13 +43,13 @@ impl Manner {
         for param in order.iter().filter_map(|at| params.get(*at)) {
             let column = cells::one(&param.value, &param.data_type)?;
             let cell = Cells::of(&column, &param.data_type)?.get(0);
-            let longest = types::length(&cell, text);
+            let (longest, room) = (types::length(&cell, text), longest_output(&param.data_type));
             let (direction, longest) = match param.direction {
                 Direction::Input => (ParamType::Input, longest),
                 // What such a driver is not told of, it gives as a row.
                 _ if self.habits.outputs == Outputs::LastRow => (ParamType::Input, longest),
-                Direction::InputOutput => (ParamType::InputOutput, longest.max(LONGEST_OUTPUT)),
-                Direction::Output | Direction::ReturnValue => (ParamType::Output, LONGEST_OUTPUT),
+                Direction::InputOutput => (ParamType::InputOutput, longest.max(room)),
+                Direction::Output | Direction::ReturnValue => (ParamType::Output, room),
             };
             let (mut bound, slot) = types::bound(param.data_type, longest, 1, direction, text);
             types::write(&slot, &mut bound.buffer, 0, &cell);
@@ -131,12 +134,13 @@ impl Running {
         for (at, bound) in self.order.iter().zip(statement.parameters()) {
             let param = &self.params[*at];
             if param.direction != Direction::Input {
-                let (slot, ..) = types::parameter(param.data_type, LONGEST_OUTPUT, self.manner.habits.text);
+                let room = longest_output(&param.data_type);
+                let (slot, ..) = types::parameter(param.data_type, room, self.manner.habits.text);
                 let slot = Slot { data_type: natural(&slot), ..slot };
-                if cut(&slot, &bound.buffer) {
+                if cut(&slot, &bound.buffer, room) {
                     let name = param.name.as_deref().unwrap_or("?");
                     let message = format!(
-                        "what came out of {name} has {LONGEST_OUTPUT} characters or bytes, or more, of which no more are taken"
+                        "what came out of {name} has {room} characters or bytes, or more, of which no more are taken"
                     );
                     return Err(DbError::new(ErrorKind::Value, message));
                 }
@@ -152,7 +156,7 @@ impl Running {
 
 /// Whether a text or bytes filled all the room that they had: what is longer is cut, by the driver or already by the server,
 /// and not all of them say so.
-fn cut(slot: &Slot, buffer: &Buffer) -> bool {
+fn cut(slot: &Slot, buffer: &Buffer, room: usize) -> bool {
     let unit = match slot.form {
         Form::Text => 2,
         Form::Utf8 | Form::Binary => 1,
@@ -164,7 +168,7 @@ fn cut(slot: &Slot, buffer: &Buffer) -> bool {
     match buffer.indicators.first() {
         Some(&NULL_DATA) | None => false,
         // SQL_NO_TOTAL: more than there is room for, and nobody knows how much.
-        Some(length) => usize::try_from(*length).map_or(true, |bytes| bytes >= LONGEST_OUTPUT * unit),
+        Some(length) => usize::try_from(*length).map_or(true, |bytes| bytes >= room * unit),
     }
 }
 
@@ -281,10 +285,11 @@ mod tests {
     #[test]
     fn outputs_that_fill_their_room_are_not_whole() {
         let whole = |data_type: DataType, length: isize| {
-            let (mut bound, _) = types::bound(data_type, LONGEST_OUTPUT, 1, ParamType::Output, Text::Wide);
+            let room = longest_output(&data_type);
+            let (mut bound, _) = types::bound(data_type, room, 1, ParamType::Output, Text::Wide);
             bound.buffer.indicators[0] = length;
-            let (slot, ..) = types::parameter(data_type, LONGEST_OUTPUT, Text::Wide);
-            !cut(&Slot { data_type: natural(&slot), ..slot }, &bound.buffer)
+            let (slot, ..) = types::parameter(data_type, room, Text::Wide);
+            !cut(&Slot { data_type: natural(&slot), ..slot }, &bound.buffer, room)
         };
         const NO_TOTAL: isize = -4;
         for (data_type, length, expected) in [
@@ -293,8 +298,9 @@ mod tests {
             (DataType::NText, 20_000, false),
             (DataType::NText, NO_TOTAL, false),
             (DataType::NText, NULL_DATA, true),
-            (DataType::Image, 3999, true),
-            (DataType::Image, 4001, false),
+            (DataType::Image, 7999, true),
+            (DataType::Bytes { len: 4000 }, 4000, true),
+            (DataType::Image, 8000, false),
             (DataType::I4, 4, true),
         ] {
             assert_eq!(whole(data_type, length), expected, "{data_type} {length}");
