@@ -14,6 +14,11 @@ const BOOL: u16 = 11;
 
 /// What a loop yields: its rows, each with the mapped columns and a `;` at its end.
 fn rows(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) -> String {
+    read(stage, schema, restrictions, mapped).0
+}
+
+/// The same, and the warnings that there were.
+fn read(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) -> (String, Vec<String>) {
     let data = Element::new("FEESchemaRowset").with_attr("Connection", "Db").with_attr("SchemaRowset", schema);
     let data = restrictions
         .iter()
@@ -38,7 +43,7 @@ fn rows(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) 
     let ran = run(stage.package(&package), RunOptions::default());
     assert_eq!(ran.outcome.result, RunResult::Success, "{:?} {schema}: {:#?}", stage.way, ran.said("OnError"));
     let out = ran.outcome.variables.iter().find(|v| v.name == "User::Out");
-    out.and_then(|v| v.text()).unwrap_or_default().to_string()
+    (out.and_then(|v| v.text()).unwrap_or_default().to_string(), ran.said("OnWarning"))
 }
 
 fn stages() -> impl Iterator<Item = Stage> {
@@ -84,6 +89,18 @@ fn tables_and_their_columns() {
         let expected = if way == Way::Sqlite { expected.replace("20,0,19", "3,0,10") } else { expected };
         assert_eq!(found, expected, "{way:?}");
         assert_eq!(rows(&stage, "Columns", &["", &own, "seen"], &[(2, TEXT), (3, TEXT)]), "seen,id;", "{way:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_described_is_left_out_and_told() {
+    for stage in stages().filter(|s| matches!(s.way, Way::Sqlite | Way::MariaDb | Way::MariaDbOdbc)) {
+        stage.sql("create table gone (id int); create view broken as select id from gone; drop table gone");
+        let (found, warnings) = read(&stage, "Columns", &["", &schema(&stage)], &[(2, TEXT), (3, TEXT)]);
+        let expected = "children,id;children,note;parents,id;parents,name;parents,price;seen,id;";
+        assert_eq!(found, expected, "{:?}", stage.way);
+        let told = |w: &String| w.contains("The schema rowset Columns of \"Db\": broken is left out");
+        assert!(warnings.len() == 1 && warnings.iter().all(told), "{:?} {warnings:?}", stage.way);
     }
 }
 

@@ -3,23 +3,26 @@
 
 use super::known::{SchemaRowset, find};
 use super::{means_home, read};
-use crate::db::error::{DbError, Outcome};
+use crate::db::dialect::Family;
+use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::session::{ColumnInfo, Relation, Session};
 use crate::db::table_name::TableName;
 use dtsx_engine::types::{DataType, Value};
 
-/// Tables of the system are described only if their schema is asked for.
+/// Tables of the system are described only if their schema is asked for. What the database cannot describe (a view of
+/// something that is gone, a table that this user may not read) is left out, and told to `left_out`.
 pub(super) fn columns(
     session: &mut dyn Session,
     rowset: &SchemaRowset,
     restrictions: &[Option<String>],
+    left_out: &mut Vec<String>,
 ) -> Outcome<Vec<Vec<Value>>> {
     let tables = find("Tables").ok_or_else(|| DbError::unsupported("Tables"))?;
     let wanted = |at: usize| restrictions.get(at).and_then(Option::as_deref);
     let of_system = wanted(1).is_some_and(|schema| !means_home(session.dialect().family, "TABLE_SCHEMA", schema));
     let of_tables = &restrictions[..restrictions.len().min(3)];
     let mut out = Vec::new();
-    for table in read(session, tables, of_tables)? {
+    for table in read(session, tables, of_tables, left_out)? {
         let part = |at: usize| if let Value::Text(text) = &table[at] { text.to_string() } else { String::new() };
         if part(3).starts_with("SYSTEM") && !of_system {
             continue;
@@ -28,7 +31,14 @@ pub(super) fn columns(
         let mut name: Vec<String> = [part(0), part(1), part(2)].to_vec();
         let leading = name.iter().position(|p| !p.is_empty()).unwrap_or(0);
         name.drain(..leading);
-        let described = session.describe(&Relation::Table(&TableName { parts: name, quoted: true }))?;
+        let described = match describe(session, &TableName { parts: name, quoted: true }) {
+            Ok(described) => described,
+            Err(error) if matches!(error.kind, ErrorKind::NoTable | ErrorKind::Statement | ErrorKind::Other) => {
+                left_out.push(format!("{} is left out: it cannot be described: {error}", part(2)));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         for (at, column) in described.iter().enumerate() {
             if wanted(3).is_none_or(|wanted| wanted.eq_ignore_ascii_case(&column.name)) {
                 out.push(row(rowset, &table, at, column));
@@ -36,6 +46,23 @@ pub(super) fn columns(
         }
     }
     Ok(out)
+}
+
+/// Describes a table. PostgreSQL ends a transaction in which a statement failed: there it is done behind a savepoint.
+fn describe(session: &mut dyn Session, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
+    const BEFORE: &str = "dtsx_described";
+    let relation = Relation::Table(table);
+    let ends = session.dialect().family == Family::Postgres && session.in_transaction() && session.savepoints_last();
+    if !ends {
+        return session.describe(&relation);
+    }
+    session.savepoint(BEFORE)?;
+    let described = session.describe(&relation);
+    if described.is_err() {
+        session.rollback_to(BEFORE)?;
+    }
+    session.release(BEFORE)?;
+    described
 }
 
 fn row(rowset: &SchemaRowset, table: &[Value], at: usize, column: &ColumnInfo) -> Vec<Value> {

@@ -84,7 +84,8 @@ pub(crate) fn supports(family: Family, rowset: &SchemaRowset) -> Outcome<()> {
     }
 }
 
-/// The rows of a rowset. `restrictions` go by their places; None restricts nothing.
+/// The rows of a rowset. `restrictions` go by their places; None restricts nothing. What the rowset lacks, and why, is added
+/// to `left_out`.
 ///
 /// # Errors
 /// What the database says; Unsupported for a rowset that it does not have.
@@ -92,11 +93,12 @@ pub(crate) fn read(
     session: &mut dyn Session,
     rowset: &SchemaRowset,
     restrictions: &[Option<String>],
+    left_out: &mut Vec<String>,
 ) -> Outcome<Vec<Vec<Value>>> {
     let family = session.dialect().family;
     supports(family, rowset)?;
     let mut rows = if rowset.name == known::COLUMNS {
-        described::columns(session, rowset, restrictions)?
+        described::columns(session, rowset, restrictions, left_out)?
     } else {
         answered(session, rowset, restrictions)?
     };

@@ -17,6 +17,7 @@ use dtsx_engine::connections::ConnectionSpec;
 use dtsx_engine::control::plan::EnumeratorSpec;
 use dtsx_engine::control::{Enumerator, EnumeratorKind, Items, TaskBindCx, TaskCx};
 use dtsx_engine::diag::{Diagnostic, Error, Result, codes};
+use dtsx_engine::events::Message;
 use dtsx_engine::props::{PropertyDef, PropertyType, property as p};
 
 /// `Microsoft.ForEachSchemaRowsetEnumerator`.
@@ -180,12 +181,17 @@ impl SchemaRowsetEnumerator {
     fn of_database(&self, spec: &ConnectionSpec, cx: &TaskCx) -> Result<Vec<Vec<dtsx_engine::types::Value>>> {
         let leased = Database::of(spec, &cx.services).and_then(|database| database.for_reading().lease());
         let mut lease = leased.map_err(|error| not_acquired(&spec.name, &error).at(&self.path))?;
-        schema_rowsets::read(&mut *lease, self.rowset, &self.restrictions).map_err(|error| {
+        let of = format!("The schema rowset {} of \"{}\"", self.rowset.name, spec.name);
+        let mut left_out = Vec::new();
+        let read = schema_rowsets::read(&mut *lease, self.rowset, &self.restrictions, &mut left_out);
+        for what in left_out {
+            cx.events.fire(Message::new(codes::DTS_W_GENERICWARNING, "", format!("{of}: {what}")));
+        }
+        read.map_err(|error| {
             if error.kind == ErrorKind::Cancelled {
                 return Error::cancelled();
             }
-            let message = format!("The schema rowset {} of \"{}\": {error}", self.rowset.name, spec.name);
-            Error::new(error.owner(), codes::DTS_E_GETENUMERATOR, message).at(&self.path)
+            Error::new(error.owner(), codes::DTS_E_GETENUMERATOR, format!("{of}: {error}")).at(&self.path)
         })
     }
 }
