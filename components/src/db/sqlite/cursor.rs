@@ -4,7 +4,7 @@ use super::super::error::{ErrorKind, Outcome};
 use super::super::intake::{Intake, Stored};
 use super::super::rows::{RowBlock, Rows};
 use super::super::session::{ColumnInfo, Cursor, Executed, Param, StatementOptions};
-use super::{Clock, bind, failure, said, types};
+use super::{Clock, Given, failure, said, types};
 use dtsx_engine::types::{DataType, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Value as Owned, ValueRef};
@@ -42,9 +42,9 @@ impl<'c> DerefMut for Prepared<'c> {
 struct SqliteCursor<'c> {
     connection: &'c Connection,
     statement: Option<Prepared<'c>>,
-    /// The statements behind it, and their parameters.
+    /// The statements behind it, and the parameters of all.
     rest: String,
-    params: Vec<Param>,
+    given: Given,
     columns: Vec<ColumnInfo>,
     /// What is asked for, by column; None in a place: nobody reads it. Empty: nobody has asked.
     wished: Vec<Option<DataType>>,
@@ -76,11 +76,12 @@ pub(super) fn open<'c>(
     clock: Clock,
     cancelled: Arc<AtomicBool>,
 ) -> Outcome<Box<dyn Cursor + 'c>> {
-    let (statement, rest) = prepare(connection, sql, params, &clock)?;
+    let mut given = Given::new(params);
+    let (statement, rest) = prepare(connection, sql, &mut given, &clock)?;
     let mut cursor = SqliteCursor {
         connection,
         rest,
-        params: if statement.is_some() { params.to_vec() } else { Vec::new() },
+        given,
         columns: statement.as_ref().map(|s| described(s)).unwrap_or_default(),
         done: statement.is_none(),
         statement,
@@ -99,15 +100,15 @@ pub(super) fn open<'c>(
 fn prepare<'c>(
     connection: &'c Connection,
     sql: &str,
-    params: &[Param],
+    given: &mut Given,
     clock: &Clock,
 ) -> Outcome<(Option<Prepared<'c>>, String)> {
     match connection.prepare_cached(sql) {
         Ok(mut statement) => {
-            bind(&mut statement, params)?;
+            given.bind(&mut statement, "")?;
             Ok((Some(Prepared::Kept(statement)), String::new()))
         }
-        Err(rusqlite::Error::MultipleStatement) => several(connection, sql, params, clock),
+        Err(rusqlite::Error::MultipleStatement) => several(connection, sql, given, clock),
         Err(error) => Err(clock.failure(&error)),
     }
 }
@@ -116,7 +117,7 @@ fn prepare<'c>(
 fn several<'c>(
     connection: &'c Connection,
     sql: &str,
-    params: &[Param],
+    given: &mut Given,
     clock: &Clock,
 ) -> Outcome<(Option<Prepared<'c>>, String)> {
     let mut rest = sql;
@@ -124,7 +125,7 @@ fn several<'c>(
         let (statement, behind) = first(connection, rest).map_err(|e| clock.failure(&e))?;
         rest = behind;
         let Some(mut statement) = statement else { continue };
-        bind(&mut statement, params)?;
+        given.bind(&mut statement, rest)?;
         if statement.column_count() > 0 {
             return Ok((Some(Prepared::Once(statement)), rest.to_owned()));
         }
@@ -135,7 +136,7 @@ fn several<'c>(
 }
 
 /// The first statement of several, and what stands behind it. None: there is nothing but blanks and comments.
-fn first<'c, 's>(
+pub(super) fn first<'c, 's>(
     connection: &'c Connection,
     sql: &'s str,
 ) -> Result<(Option<Statement<'c>>, &'s str), rusqlite::Error> {
@@ -308,7 +309,7 @@ impl Cursor for SqliteCursor<'_> {
             drop(statement.raw_query());
         }
         let rest = std::mem::take(&mut self.rest);
-        let (statement, rest) = several(self.connection, &rest, &self.params, &self.clock)?;
+        let (statement, rest) = several(self.connection, &rest, &mut self.given, &self.clock)?;
         (self.done, self.first) = (statement.is_none(), None);
         self.columns = statement.as_ref().map(|s| described(s)).unwrap_or_default();
         self.wished.clear();
@@ -319,7 +320,7 @@ impl Cursor for SqliteCursor<'_> {
 
     fn finish(mut self: Box<Self>) -> Outcome<Executed> {
         while self.next_result()? {}
-        Ok(Executed { rows: None, outputs: self.params.iter().map(|_| Value::Null).collect() })
+        Ok(Executed { rows: None, outputs: self.given.params.iter().map(|_| Value::Null).collect() })
     }
 }
 

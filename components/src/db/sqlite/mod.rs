@@ -16,6 +16,7 @@ use super::session::{
     RowFailure, Session, StatementOptions,
 };
 use super::table_name::TableName;
+use super::translate::words;
 use dtsx_engine::types::{DataType, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -218,41 +219,73 @@ fn decimal(value: i128, scale: u8, scratch: &mut Vec<u8>) -> ValueRef<'_> {
     }
 }
 
-/// Binds parameters: by place, or by name where they have names.
-fn bind(statement: &mut Statement<'_>, params: &[Param]) -> Outcome<()> {
-    let expected = statement.parameter_count();
-    for (at, param) in params.iter().enumerate() {
-        if matches!(param.direction, Direction::Output | Direction::ReturnValue) {
-            let name = param.name.as_deref().unwrap_or("?");
+/// The parameters of statements that are run one after the other.
+struct Given {
+    params: Vec<Param>,
+    /// How many statements took by their places.
+    taken: usize,
+}
+
+impl Given {
+    fn new(params: &[Param]) -> Given {
+        Given { params: params.to_vec(), taken: 0 }
+    }
+
+    /// Binds what a statement takes: by name where there are names; `?1` by its number; `?` the next that no statement
+    /// before it took. `behind` is what is still to be run: behind the last statement no parameter is left.
+    fn bind(&mut self, statement: &mut Statement<'_>, behind: &str) -> Outcome<()> {
+        let params = &self.params;
+        if let Some(output) = params.iter().find(|p| matches!(p.direction, Direction::Output | Direction::ReturnValue))
+        {
+            let name = output.name.as_deref().unwrap_or("?");
             return Err(DbError::unsupported(format!("SQLite has no procedures, so {name} cannot be an output")));
         }
-        let index = match &param.name {
-            Some(name) => {
-                let bare = name.trim_start_matches(['@', ':', '$']);
-                let spelled = ["@", ":", "$"].map(|sign| format!("{sign}{bare}"));
-                let found = spelled.iter().find_map(|n| statement.parameter_index(n).ok().flatten());
-                match found {
-                    Some(index) => index,
-                    // A name that the statement does not have: it has question marks, then the place counts.
-                    None if statement.parameter_name(at + 1).is_none() && at < expected => at + 1,
-                    None => continue,
+        if params.is_empty() {
+            return Ok(());
+        }
+        let expected = statement.parameter_count();
+        let names: Vec<Option<String>> =
+            (1..=expected).map(|index| statement.parameter_name(index).map(str::to_owned)).collect();
+        let by_name = params.iter().any(|p| p.name.is_some());
+        let numbered = names.iter().flatten().any(|name| name.starts_with('?'));
+        let before = if numbered { 0 } else { self.taken };
+        for (at, name) in names.iter().enumerate() {
+            let named = name.as_deref().filter(|name| !name.starts_with('?'));
+            let place = match named {
+                Some(name) if by_name => params.iter().position(|p| p.name.as_deref().is_some_and(|n| same(n, name))),
+                _ => Some(before + at),
+            };
+            match place.and_then(|place| params.get(place)) {
+                Some(param) => {
+                    let column = cells::one(&param.value, &param.data_type)?;
+                    let cell = Cells::of(&column, &param.data_type)?.get(0);
+                    bind_cell(statement, at + 1, &cell, &mut Vec::new()).map_err(|e| failure(&e))?;
+                }
+                // A name that nobody gives is NULL.
+                None if by_name => {}
+                None => {
+                    let left = params.len().saturating_sub(before);
+                    let message = format!("the statement has {expected} parameters, and {left} are given");
+                    return Err(said(ErrorKind::Statement, message));
                 }
             }
-            None => at + 1,
-        };
-        if index > expected {
-            let message = format!("{} parameters are given, and the statement has {expected}", params.len());
+        }
+        if !by_name || names.iter().any(Option::is_none) {
+            self.taken = self.taken.max(before + expected);
+        }
+        // Every statement has a word.
+        if !by_name && self.taken < params.len() && words(behind).is_empty() {
+            let message = format!("{} parameters are given, and the statement has {}", params.len(), self.taken);
             return Err(said(ErrorKind::Statement, message));
         }
-        let column = cells::one(&param.value, &param.data_type)?;
-        let cell = Cells::of(&column, &param.data_type)?.get(0);
-        bind_cell(statement, index, &cell, &mut Vec::new()).map_err(|e| failure(&e))?;
+        Ok(())
     }
-    if params.iter().all(|p| p.name.is_none()) && params.len() < expected && !params.is_empty() {
-        let message = format!("the statement has {expected} parameters, and {} are given", params.len());
-        return Err(said(ErrorKind::Statement, message));
-    }
-    Ok(())
+}
+
+/// Whether a parameter and the one in a statement have the same name, whatever sign it has.
+fn same(given: &str, in_statement: &str) -> bool {
+    let bare = |name: &str| name.trim_start_matches(['@', ':', '$']).to_owned();
+    bare(given) == bare(in_statement)
 }
 
 impl SqliteSession {
@@ -320,10 +353,13 @@ impl Session for SqliteSession {
         let clock = Clock::start(&self.deadline, options.timeout);
         let before = self.connection.total_changes();
         let mut changes = false;
-        let mut batch = Batch::new(&self.connection, sql);
-        while let Some(mut statement) = batch.next().map_err(|e| clock.failure(&e))? {
+        let (mut given, mut rest) = (Given::new(params), sql);
+        while !rest.is_empty() {
+            let (statement, behind) = cursor::first(&self.connection, rest).map_err(|e| clock.failure(&e))?;
+            rest = behind;
+            let Some(mut statement) = statement else { continue };
             changes |= !statement.readonly();
-            bind(&mut statement, params)?;
+            given.bind(&mut statement, rest)?;
             let mut rows = statement.raw_query();
             while rows.next().map_err(|e| clock.failure(&e))?.is_some() {}
         }

@@ -54,6 +54,62 @@ fn statements_parameters_and_rows() {
 }
 
 #[test]
+fn statements_take_their_parameters_one_after_the_other() {
+    let (mut session, _folder) = session();
+    let session = &mut *session;
+    run(session, "create table t(a int); create table log(a int)");
+    let number = |n: i32| Param::input(DataType::I4, Value::I4(n));
+    let options = StatementOptions::default();
+    let mut run = |sql: &str, params: &[Param], queried: bool| {
+        session.execute("delete from t; delete from log; insert into t values (1), (2)", &[], &options).unwrap();
+        let done = if queried {
+            session.query(sql, params, &options).and_then(|cursor| cursor.finish()).map(drop)
+        } else {
+            session.execute(sql, params, &options).map(drop)
+        };
+        let mut left = rows(session, "select a from t", &[]);
+        left.extend(rows(session, "select -a from log", &[]));
+        (done.map_err(|e| e.message), left.join(" "))
+    };
+    for queried in [false, true] {
+        for (sql, values, left) in [
+            ("select a from t where a = ?; delete from t", &[1][..], ""),
+            ("delete from t where a = ?; insert into log values (?); -- the end", &[1, 7], "2 -7"),
+            ("insert into log values (?2); insert into log values (?1)", &[1, 7], "1 2 -7 -1"),
+            ("insert into log values (@a); insert into log values (?)", &[3, 4], "1 2 -3 -4"),
+            ("delete from t; select ?", &[1], ""),
+        ] {
+            let given: Vec<Param> = values.iter().map(|n| number(*n)).collect();
+            assert_eq!(run(sql, &given, queried), (Ok(()), left.to_owned()), "{sql}");
+        }
+        let named = [Param { name: Some("@a".into()), ..number(5) }];
+        let sql = "insert into log values (@a); insert into log values (@a)";
+        assert_eq!(run(sql, &named, queried), (Ok(()), "1 2 -5 -5".to_owned()));
+        // What is too much or too little is said before the statement runs that it is about.
+        for (sql, values, left, why) in [
+            ("delete from t where a = ?", &[1, 2][..], "1 2", "2 parameters are given, and the statement has 1"),
+            (
+                "delete from t where a = ?; delete from t;",
+                &[1, 2],
+                "2",
+                "2 parameters are given, and the statement has 1",
+            ),
+            ("delete from t where a in (?, ?)", &[1], "1 2", "the statement has 2 parameters, and 1 are given"),
+            (
+                "delete from t where a = ?; delete from t where a = ?",
+                &[1],
+                "2",
+                "the statement has 1 parameters, and 0 are",
+            ),
+        ] {
+            let given: Vec<Param> = values.iter().map(|n| number(*n)).collect();
+            let (done, found) = run(sql, &given, queried);
+            assert!(done.as_ref().is_err_and(|e| e.contains(why)) && found == left, "{sql}: {done:?} {found}");
+        }
+    }
+}
+
+#[test]
 fn values_meet_the_types_that_are_wished_for() {
     let (mut session, _folder) = session();
     run(
