@@ -27,6 +27,8 @@ pub(crate) struct TextOut<'s> {
     blocks: Vec<Buffer>,
     /// New text that its views do not hold.
     block: String,
+    /// A view is a part of a text in a block of `source`.
+    shares: bool,
     /// A text came that is longer than a view can say.
     too_long: bool,
 }
@@ -38,7 +40,8 @@ impl<'s> TextOut<'s> {
             Texts::Many(column) => column.data_buffers().to_vec(),
             Texts::One(_) => Vec::new(),
         };
-        TextOut { source, views: Vec::with_capacity(rows), blocks, block: String::new(), too_long: false }
+        let views = Vec::with_capacity(rows);
+        TextOut { source, views, blocks, block: String::new(), shares: false, too_long: false }
     }
 
     /// A column of new text.
@@ -119,6 +122,7 @@ impl<'s> TextOut<'s> {
         let part = &text[from..to];
         self.views.push(if part.len() > INLINE {
             let (block, offset) = ((view >> 64) as u32, (view >> 96) as u32);
+            self.shares = true;
             long(part.as_bytes(), block, offset + from as u32)
         } else if let Some(chunk) = text.as_bytes()[from..].first_chunk::<16>() {
             short(u128::from_le_bytes(*chunk) << 32, part.len())
@@ -136,9 +140,27 @@ impl<'s> TextOut<'s> {
             return Err(Error::internal("a text of no more than 2 GiB"));
         }
         if !self.block.is_empty() {
-            self.blocks.push(self.block.into_bytes().into());
+            self.blocks.push(std::mem::take(&mut self.block).into_bytes().into());
+        }
+        if !self.shares {
+            self.leave_source();
         }
         column(self.views, self.blocks, nulls)
+    }
+
+    /// Lets go of the blocks of the source, in which no view has its text: they may be much longer than the column.
+    fn leave_source(&mut self) {
+        let Texts::Many(column) = self.source else { return };
+        let theirs = column.data_buffers().len();
+        self.blocks.drain(..theirs);
+        if theirs == 0 || self.blocks.is_empty() {
+            return;
+        }
+        for view in &mut self.views {
+            if *view as u32 as usize > INLINE {
+                *view -= (theirs as u128) << 64;
+            }
+        }
     }
 }
 
@@ -341,6 +363,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_column_without_parts_of_its_source_lets_go_of_it() {
+        let (text, new) = ("a text that no view holds", "another text that no view holds");
+        let source = StringViewArray::from_iter_values([text; 3]);
+        let blocks = |fill: &dyn Fn(&mut TextOut<'_>)| {
+            let mut out = TextOut::sharing(Texts::Many(&source), 3);
+            fill(&mut out);
+            let column = out.finish(None).unwrap();
+            (
+                rows(&column).into_iter().flatten().collect::<Vec<_>>().join("/"),
+                column.as_string_view().data_buffers().len(),
+            )
+        };
+        let parts: &dyn Fn(&mut TextOut<'_>) = &|out| (0..3).for_each(|row| out.push_part(row, 0, 6));
+        assert_eq!(blocks(parts), ("a text/a text/a text".into(), 0));
+        let both: &dyn Fn(&mut TextOut<'_>) = &|out| {
+            out.push(new);
+            out.push_part(1, 0, 6);
+            out.push(new);
+        };
+        assert_eq!(blocks(both), (format!("{new}/a text/{new}"), 1));
+        let shared: &dyn Fn(&mut TextOut<'_>) = &|out| {
+            out.push(new);
+            out.push_part(1, 2, text.len());
+        };
+        assert_eq!(blocks(shared), (format!("{new}/{}", &text[2..]), 2));
     }
 
     #[test]
