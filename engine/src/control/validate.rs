@@ -96,9 +96,11 @@ const TOLD_ONCE: &[Code] = &[codes::DTS_W_UNUSEDOUTPUTDATA, codes::DTS_W_COMPONE
 
 /// Whether a diagnostic has to be told: not one that was, where once is enough.
 fn is_news(frame: &Frame, diagnostic: &Diagnostic) -> bool {
-    let once = diagnostic.code.is_some_and(|code| TOLD_ONCE.contains(&code));
+    if !diagnostic.code.is_some_and(|code| TOLD_ONCE.contains(&code)) {
+        return true;
+    }
     let mut told = frame.run.told.lock().unwrap_or_else(PoisonError::into_inner);
-    !once || told.insert((diagnostic.object.clone(), diagnostic.message.clone()))
+    told.insert((diagnostic.object.clone(), diagnostic.message.clone()))
 }
 
 /// Raises diagnostics as events of the executable.

@@ -36,9 +36,9 @@ impl OwnThread {
 
 impl Services {
     /// Runs `work` on a thread of its own, which may wait, and hands what it came to to `tell`, on that thread: a panic is
-    /// told as an internal error, so that whoever waits for the thread hears of its end, however it ends. `work` is
-    /// expected to end when the run is cancelled: it reads the token, or [`CancelToken::on_cancel`] interrupts what it
-    /// waits for.
+    /// told as an internal error, so that whoever waits for the thread hears of its end, however it ends. `tell` must not
+    /// panic: nobody would be told then. `work` is expected to end when the run is cancelled: it reads the token, or
+    /// [`CancelToken::on_cancel`] interrupts what it waits for.
     ///
     /// # Errors
     /// When the operating system gives no thread; nothing is told then.
@@ -97,13 +97,15 @@ impl CancelToken {
         spawned.map_err(|e| Error::new(Owner::Environment, None, format!("cannot start a thread: {e}")))?;
         let begun = Instant::now();
         loop {
-            match done.recv_timeout(PULSE) {
+            let left = limit.saturating_sub(begun.elapsed());
+            // With nothing left, it takes what came meanwhile.
+            match done.recv_timeout(PULSE.min(left)) {
                 Ok(result) => return Ok(Waited::Done(result)),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::internal("a thread that somebody waits for panicked"));
                 }
                 Err(RecvTimeoutError::Timeout) if self.is_cancelled() => return Ok(Waited::Cancelled),
-                Err(RecvTimeoutError::Timeout) if begun.elapsed() >= limit => return Ok(Waited::Late),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Waited::Late),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
