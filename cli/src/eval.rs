@@ -9,9 +9,10 @@ use dtsx::expressions::{
 use dtsx::{ExitCode, Finding};
 use std::io::{self, Write};
 
-/// What came out: of an assignment the variable and its type as well.
+/// What came out.
 struct Came {
-    variable: Option<(String, &'static str)>,
+    /// Of an assignment the variable, its type, and that of the expression.
+    variable: Option<(String, &'static str, DataType)>,
     it: Evaluated,
 }
 
@@ -25,10 +26,14 @@ pub fn run(args: &EvalArgs, out: &mut Out) -> CommandResult {
         (Ok(Came { variable, it }), ReportFormat::Text) => {
             let look = Look::of(&io::stderr());
             it.warnings.iter().for_each(|warning| note(finding_shown(warning, "expression", "", look).trim_end()));
-            if let Some((name, data_type)) = variable {
+            let mut other = String::new();
+            if let Some((name, data_type, expression_type)) = variable {
                 writeln!(out, "sets   {name} ({data_type})")?;
+                if expression_type != it.data_type {
+                    other = format!(", of an expression of {expression_type}");
+                }
             }
-            writeln!(out, "type   {}\nvalue  {}", it.data_type, shown(&it))?;
+            writeln!(out, "type   {}{other}\nvalue  {}", it.data_type, shown(&it))?;
             Ok(ExitCode::Success)
         }
         (Ok(came), ReportFormat::Json) => {
@@ -48,8 +53,8 @@ pub fn run(args: &EvalArgs, out: &mut Out) -> CommandResult {
 
 fn came_to(text: &str, names: &Names) -> Result<Came, ExprError> {
     if is_assignment(text) {
-        let Assigned { variable, variable_type, result } = assign(text, names)?;
-        return Ok(Came { variable: Some((variable, variable_type)), it: result });
+        let Assigned { variable, variable_type, expression_type, result } = assign(text, names)?;
+        return Ok(Came { variable: Some((variable, variable_type, expression_type)), it: result });
     }
     Ok(Came { variable: None, it: evaluate(text, names)? })
 }
@@ -70,15 +75,17 @@ fn names(args: &EvalArgs) -> dtsx::Result<Names> {
 fn shown(it: &Evaluated) -> String {
     match &it.value {
         Value::Null => "NULL".to_owned(),
-        Value::Text(text) => literal(text).to_string(),
+        // The language has no escape for this one, and a terminal no sign.
+        Value::Text(text) => literal(text).to_string().replace('\0', "\\x0000"),
         _ => it.text.clone(),
     }
 }
 
 fn json(Came { variable, it }: &Came) -> String {
     let mut object = Object::new();
-    if let Some((name, data_type)) = variable {
+    if let Some((name, data_type, expression_type)) = variable {
         object = object.text("variable", name).text("variable_type", data_type);
+        object = object.text("expression_type", &expression_type.to_string());
     }
     object = object.text("type", it.data_type.name());
     for (key, number) in parameters(&it.data_type) {
@@ -124,4 +131,20 @@ fn error_json(error: &ExprError) -> String {
         .text("text", error.text.get(error.span.clone()).unwrap_or_default())
         .raw("expected", array(error.expected.iter().map(|what| quoted(what))));
     Object::new().raw("error", object.end()).end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sign_reaches_the_terminal_as_it_is() {
+        let it = |text: &str| Evaluated {
+            data_type: DataType::NText,
+            value: Value::text(text),
+            text: text.to_owned(),
+            warnings: Vec::new(),
+        };
+        assert_eq!(shown(&it("a\0b\n\u{1b}")), "\"a\\x0000b\\n\\x001B\"");
+    }
 }

@@ -155,8 +155,13 @@ fn expressions_have_a_type_and_a_value() {
         (&["@I = @I + 1", "--var", "I:Int32=5"], "sets   User::I (Int32)\ntype   DT_I4\nvalue  6\n"),
         (
             &["@I = 1L", "--var", "I:Int32=5", "--format", "json"],
-            "{\"variable\":\"User::I\",\"variable_type\":\"Int32\",\"type\":\"DT_I8\",\"value\":\"1\",\"warnings\":[]}\n",
+            "{\"variable\":\"User::I\",\"variable_type\":\"Int32\",\"expression_type\":\"DT_I8\",\"type\":\"DT_I4\",\"value\":\"1\",\"warnings\":[]}\n",
         ),
+        (
+            &["@I = 1L", "--var", "I:Int32=5"],
+            "sets   User::I (Int32)\ntype   DT_I4, of an expression of DT_I8\nvalue  1\n",
+        ),
+        (&["Price", "--column", "[Source].[Price]:i4=1"], "type   DT_I4\nvalue  1\n"),
         (
             &[
                 "[Src].[c] + #{P\\T\\S.Outputs[O].Columns[C]}",

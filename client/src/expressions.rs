@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::report::Finding;
-use dtsx_engine::diag::{self, Owner, codes};
+use dtsx_engine::diag::{self, Diagnostic, Owner, codes};
 use dtsx_engine::expr::{self, Environment, EvalContext, NoNames, Reference};
 use dtsx_engine::types::convert::{CastOptions, cast_value};
 use dtsx_engine::types::format::format_value;
@@ -30,9 +30,18 @@ pub use dtsx_engine::types::{DataType, Value};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Names {
-    columns: Vec<(String, DataType, Value)>,
+    columns: Vec<(ColumnName, DataType, Value)>,
     variables: Vec<Variable>,
     lcid: u32,
+}
+
+/// A column's name.
+#[derive(Clone, Debug)]
+enum ColumnName {
+    /// `#12` or `#{path}`, without the marks.
+    Lineage(String),
+    /// The column's name, and perhaps that of the component that it comes from.
+    Named { component: Option<String>, column: String },
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +108,7 @@ impl Names {
     }
 
     /// Adds a column, named as an expression names it: `Price`, `[Unit Price]`, `[Source].[Price]`, `#12`, `#{Package\…}`.
+    /// A column of a component may be named without it in expressions, if no other has its name.
     /// The type is written `DT_I4`, `DT_NUMERIC(10,2)`, `DT_STR(20,1252)`, or in the spelling of packages, `i4`,
     /// `numeric(10,2)`; the value as a cast from text reads it, that of a DT_BYTES or DT_IMAGE in hexadecimal digits;
     /// None is NULL.
@@ -115,11 +125,11 @@ impl Names {
             })?,
             None => Value::Null,
         };
-        let known_as = plain_name(name);
-        if self.columns.iter().any(|(known, ..)| known.eq_ignore_ascii_case(&known_as)) {
+        let column = ColumnName::of(name);
+        if self.columns.iter().any(|(known, ..)| known.is_same(&column)) {
             return Err(wrong("it is given twice".to_owned()));
         }
-        self.columns.push((known_as, data_type, value));
+        self.columns.push((column, data_type, value));
         Ok(())
     }
 
@@ -170,27 +180,57 @@ fn same_but_days(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// A column's name as [`Names::named`] looks for it: `[My Name]` without its brackets, `[Source].[Price]` as `Source.Price`,
-/// `#{path}` as `#path`.
-fn plain_name(name: &str) -> String {
-    let bare = |part: &str| -> String {
-        let part = part.trim();
-        part.strip_prefix('[').and_then(|p| p.strip_suffix(']')).unwrap_or(part).to_owned()
-    };
-    if let Some(path) = name.strip_prefix("#{").and_then(|p| p.strip_suffix('}')) {
-        return format!("#{path}");
+impl ColumnName {
+    /// The name that an expression has for it: `[My Name]`, `[Source].[Price]`, `#12`, `#{path}`.
+    fn of(name: &str) -> ColumnName {
+        let bare = |part: &str| -> String {
+            let part = part.trim();
+            part.strip_prefix('[').and_then(|p| p.strip_suffix(']')).unwrap_or(part).to_owned()
+        };
+        if let Some(id) = name.strip_prefix('#') {
+            return ColumnName::Lineage(
+                id.strip_prefix('{').and_then(|p| p.strip_suffix('}')).unwrap_or(id).to_owned(),
+            );
+        }
+        // The point between component and column is the one outside brackets.
+        let mut depth = 0usize;
+        let point = name.char_indices().find(|(_, c)| {
+            depth = match c {
+                '[' => depth + 1,
+                ']' => depth.saturating_sub(1),
+                _ => depth,
+            };
+            *c == '.' && depth == 0
+        });
+        let (component, column) = match point {
+            Some((at, _)) => (Some(bare(&name[..at])), bare(&name[at + 1..])),
+            None => (None, bare(name)),
+        };
+        ColumnName::Named { component, column }
     }
-    // The point between component and column is the one outside brackets.
-    let mut depth = 0usize;
-    for (at, c) in name.char_indices() {
-        match c {
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            '.' if depth == 0 => return format!("{}.{}", bare(&name[..at]), bare(&name[at + 1..])),
-            _ => {}
+
+    /// Whether a reference may mean the column. A name alone is that of a column of whatever component.
+    fn is_meant_by(&self, reference: &Reference<'_>) -> bool {
+        match (self, reference) {
+            (ColumnName::Lineage(id), Reference::Lineage(wanted)) => id.eq_ignore_ascii_case(wanted),
+            (ColumnName::Named { component, column }, Reference::Name { component: from, column: wanted }) => {
+                let of_it = |from: &str| component.as_deref().is_some_and(|c| c.eq_ignore_ascii_case(from));
+                column.eq_ignore_ascii_case(wanted) && from.is_none_or(of_it)
+            }
+            _ => false,
         }
     }
-    bare(name)
+
+    fn is_same(&self, other: &ColumnName) -> bool {
+        match (self, other) {
+            (ColumnName::Lineage(a), ColumnName::Lineage(b)) => a.eq_ignore_ascii_case(b),
+            (ColumnName::Named { component: a, column }, ColumnName::Named { component: b, column: other }) => {
+                let folded = |name: &Option<String>| name.as_deref().map(str::to_ascii_lowercase);
+                column.eq_ignore_ascii_case(other) && folded(a) == folded(b)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A type as [`DataType`] prints it, or in the spelling of packages.
@@ -275,16 +315,7 @@ impl Names {
 
     /// The columns that a reference may mean.
     fn named(&self, reference: &Reference<'_>) -> impl Iterator<Item = usize> {
-        let wanted = match reference {
-            Reference::Lineage(id) => format!("#{id}"),
-            Reference::Name { component: Some(component), column } => format!("{component}.{column}"),
-            Reference::Name { component: None, column } => (*column).to_owned(),
-        };
-        self.columns
-            .iter()
-            .enumerate()
-            .filter(move |(_, (name, ..))| name.eq_ignore_ascii_case(&wanted))
-            .map(|(n, _)| n)
+        self.columns.iter().enumerate().filter(|(_, (name, ..))| name.is_meant_by(reference)).map(|(n, _)| n)
     }
 }
 
@@ -308,7 +339,9 @@ pub struct Assigned {
     pub variable: String,
     /// Its type: `Int32`.
     pub variable_type: &'static str,
-    /// The type of the right side, and the value as the variable holds it.
+    /// The type of the right side.
+    pub expression_type: DataType,
+    /// What the variable holds then, and the type that it has in expressions.
     pub result: Evaluated,
 }
 
@@ -359,13 +392,28 @@ pub fn assign(text: &str, names: &Names) -> std::result::Result<Assigned, ExprEr
         wrong(code, e.message().to_owned())
     })?;
     let mut result = evaluated(&program, text, names)?;
-    result.value = variable.declared.coerce(result.value, &variable.name).map_err(|_| {
+    let (name, declared, expression_type) = (&variable.name, variable.declared, result.data_type);
+    let value = declared.coerce(result.value.clone(), name).map_err(|_| {
         let code = codes::DTS_E_EXPREVALASSIGNMENTTYPEMISMATCH;
-        let is = format!("{} is {}, the expression {}.", variable.name, variable.declared.name(), result.data_type);
-        wrong(code, format!("{} {is}", code.message(&[&text])))
+        // A value of the kind that the variable has may be refused for what it is.
+        let of_its_kind = variable.data_type.is_numeric() && expression_type.is_numeric();
+        let message = if of_its_kind {
+            format!("{} does not fit {}, the type of {name}.", result.text, declared.name())
+        } else {
+            format!("{} {name} is {}, the expression {expression_type}.", code.message(&[&text]), declared.name())
+        };
+        wrong(code, message)
     })?;
-    result.text = format_value(&result.value, &variable.declared.data_type(&result.value), names.lcid);
-    Ok(Assigned { variable: variable.name.clone(), variable_type: variable.declared.name(), result })
+    let data_type = declared.data_type(&value);
+    let shown = format_value(&value, &data_type, names.lcid);
+    if result.value.is_null() && !value.is_null() {
+        let shown = if matches!(value, Value::Text(_)) { quoted(&shown).to_string() } else { shown.clone() };
+        let message =
+            format!("the expression is NULL, which no variable of {} holds: {name} becomes {shown}", declared.name());
+        result.warnings.push(Finding::new(Diagnostic::warning(codes::DTS_W_GENERICWARNING, "", message), text));
+    }
+    result = Evaluated { data_type, value, text: shown, ..result };
+    Ok(Assigned { variable: name.clone(), variable_type: declared.name(), expression_type, result })
 }
 
 fn evaluated(program: &expr::Program, text: &str, names: &Names) -> std::result::Result<Evaluated, ExprError> {
@@ -505,6 +553,21 @@ mod tests {
         names.add_column("#12", "i4", Some("2")).unwrap();
         names.add_column("[My Source].[c.d]", "i4", Some("3")).unwrap();
         assert_eq!(shown(&format!("{path} + #12 + [my source].[C.D]"), &names), "DT_I4 6");
+        names.add_column("[a.b]", "i4", Some("4")).unwrap();
+        names.add_column("[a].[b]", "i4", Some("5")).unwrap();
+        names.add_column("[Other].[c.d]", "i4", Some("6")).unwrap();
+        names.add_column("[#12]", "i4", Some("7")).unwrap();
+        assert!(names.add_column("A.B", "i4", None).is_err() && names.add_column("[A.b]", "i4", None).is_err());
+        for (text, expected) in [
+            ("[a.b] * 100 + a.b * 10 + b", "DT_I4 455"),
+            ("Other.[c.d]", "DT_I4 6"),
+            ("[#12] * 10 + #12", "DT_I4 72"),
+            // More than one component has it.
+            ("[c.d]", "0xC00470DB at 0"),
+            ("[Nowhere].[b]", "0xC00470DC at 0"),
+        ] {
+            assert_eq!(shown(text, &names), expected, "{text}");
+        }
     }
 
     #[test]
@@ -512,15 +575,28 @@ mod tests {
         let mut names = Names::new();
         names.add_variable("I", "Int32", "5").unwrap();
         names.add_variable("Ns::S", "String", "a").unwrap();
+        names.add_variable("B", "Byte", "1").unwrap();
         let came = |text: &str| match assign(text, &names) {
-            Ok(it) => format!("{} {} {} {}", it.variable, it.variable_type, it.result.data_type, it.result.text),
+            Ok(it) => {
+                let result = &it.result;
+                let types = format!("{} {} ({})", it.variable_type, result.data_type, it.expression_type);
+                let warnings: Vec<&str> = result.warnings.iter().map(|w| w.message.as_str()).collect();
+                format!("{} {types} {}{}", it.variable, result.text, warnings.concat())
+            }
+            Err(e) if e.message.contains("does not fit") => e.message,
             Err(e) => e.code.to_string(),
         };
         for (text, expected) in [
-            ("@I = @I + 1", "User::I Int32 DT_I4 6"),
-            ("@[User::I] = (DT_I8)7", "User::I Int32 DT_I8 7"),
-            ("@S = @S + \"b\"", "Ns::S String DT_WSTR(2) ab"),
+            ("@I = @I + 1", "User::I Int32 DT_I4 (DT_I4) 6"),
+            ("@[User::I] = (DT_I8)7", "User::I Int32 DT_I4 (DT_I8) 7"),
+            ("@S = @S + \"b\"", "Ns::S String DT_WSTR(2) (DT_WSTR(2)) ab"),
             ("@S = 1", "0xC001F186"),
+            ("@I = \"1\"", "0xC001F186"),
+            ("@B = 300", "300 does not fit Byte, the type of User::B."),
+            (
+                "@I = NULL(DT_I8)",
+                "User::I Int32 DT_I4 (DT_I8) 0the expression is NULL, which no variable of Int32 holds: User::I becomes 0",
+            ),
             ("@Nowhere = 1", "0xC00470A6"),
             ("@I = 1 / 0", "0xC004707B"),
         ] {
