@@ -184,7 +184,9 @@ fn with_provider(text: String, kind: &str) -> String {
 
 /// How long a string lets connecting take.
 fn connect_timeout(pairs: &Pairs) -> Option<Duration> {
-    let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "Login Timeout"])?;
+    // Of ODBC drivers, `Timeout` is something else.
+    let net = || pairs.filled(&["Timeout"]).filter(|_| pairs.filled(&["Driver", "DSN", "FILEDSN"]).is_none());
+    let timeout = pairs.filled(&["Connect Timeout", "Connection Timeout", "Login Timeout"]).or_else(net)?;
     timeout.trim().parse().ok().and_then(connect_seconds)
 }
 
@@ -405,6 +407,8 @@ mod tests {
             ("Connection Timeout=30", Some(30)),
             ("Connect Timeout=0", None),
             ("Connect Timeout=soon", None),
+            ("Host=db;Timeout=7", Some(7)),
+            ("Driver=SQLite3;Timeout=100000", None),
         ] {
             assert_eq!(connect_timeout(&Pairs::parse(text)), expected.map(Duration::from_secs), "{text}");
         }

@@ -1,7 +1,7 @@
 //! The ODBC side of databases, through the drivers of SQLite, PostgreSQL and MariaDB, and MariaDB by its own protocol beside
 //! them: many rows at a time, every type there and back.
 
-use crate::sessions::{MOMENT, all, lease, load_columns, reach, rows_of, run, services};
+use crate::sessions::{MOMENT, all, lease, load_columns, reach, rows_of, run, seconds, services};
 use dtsx_components::db::{
     Direction, ErrorKind, LoadColumn, LoadOptions, Param, Relation, Session, StatementOptions, TableName,
 };
@@ -544,6 +544,25 @@ fn passwords_with_special_characters_open_a_session() {
 }
 
 /// A deadlock undoes the whole transaction: what the database did of the rows before is gone, and says so.
+#[test]
+fn a_query_ends_within_its_time() {
+    for subject in subjects() {
+        let slow = match subject.name {
+            "sqlite" => continue,
+            "postgres" => "select count(*) from generate_series(1, 1000000000) a(n)",
+            _ => "select count(*) from seq_1_to_100000000 a, seq_1_to_100000000 b",
+        };
+        let mut session = lease(&subject.string).unwrap();
+        let found = session.query(slow, &[], &seconds(1)).and_then(|mut cursor| cursor.next());
+        let error = found.err().unwrap();
+        assert!(matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled), "{}: {error:?}", subject.name);
+        if subject.name.starts_with("mariadb") {
+            assert_eq!(error.kind, ErrorKind::Timeout, "{}: {error}", subject.name);
+        }
+        assert_eq!(numbers(&mut *session, "select 7"), [7], "{}", subject.name);
+    }
+}
+
 #[test]
 fn a_deadlock_is_no_rows_failure() {
     for subject in subjects().into_iter().filter(|s| s.name.starts_with("mariadb")) {

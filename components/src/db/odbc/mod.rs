@@ -31,6 +31,8 @@ use odbc_sys::InfoType;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 use writer::Manner;
 
 pub(super) use kinds::of as kind_of;
@@ -138,6 +140,12 @@ impl OdbcSession {
         Manner { habits: self.habits, dialect: self.dialect }
     }
 
+    /// The limit of a query whose driver would count the time in which its rows are read, as MariaDB's does: it is kept
+    /// here then.
+    fn limit(&self, options: &StatementOptions) -> Option<Duration> {
+        options.timeout.filter(|_| self.dialect.family == Family::MySql)
+    }
+
     fn statement(&self, options: &StatementOptions) -> Outcome<Statement> {
         self.alive()?;
         let statement = Statement::new(&self.connection, &self.working)?;
@@ -187,6 +195,34 @@ impl OdbcSession {
     }
 }
 
+/// Does what asks a server, and cancels that when it takes longer than `limit`.
+fn within<T>(limit: Option<Duration>, working: &Working, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let Some(limit) = limit else { return work() };
+    std::thread::scope(|scope| {
+        let (done, wait) = mpsc::channel::<()>();
+        let watch = move || {
+            let late = wait.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            if late {
+                working.cancel();
+            }
+            late
+        };
+        let watching = std::thread::Builder::new().name("dtsx-limit".to_owned()).spawn_scoped(scope, watch);
+        let result = work();
+        drop(done);
+        match watching.map(|thread| thread.join()) {
+            Ok(Ok(true)) => {
+                let message = format!(
+                    "the server does not answer within the timeout of the statement, {} s",
+                    limit.as_secs_f32()
+                );
+                Err(DbError { source: "ODBC".into(), ..DbError::new(ErrorKind::Timeout, message) })
+            }
+            _ => result,
+        }
+    })
+}
+
 fn told<T>(cancelled: &AtomicBool, result: Outcome<T>) -> Outcome<T> {
     result.map_err(|error| match cancelled.load(Ordering::Relaxed) {
         true => DbError { kind: ErrorKind::Cancelled, ..error },
@@ -230,8 +266,10 @@ impl Session for OdbcSession {
         params: &[Param],
         options: &StatementOptions,
     ) -> Outcome<Box<dyn Cursor + 's>> {
-        let mut statement = self.statement(options)?;
-        let run = self.manner().run(&mut statement, sql, params);
+        let limit = self.limit(options);
+        let drivers = StatementOptions { timeout: options.timeout.filter(|_| limit.is_none()), ..options.clone() };
+        let mut statement = self.statement(&drivers)?;
+        let run = within(limit, &self.working, || self.manner().run(&mut statement, sql, params));
         self.note(sql, run.is_ok());
         let running = self.told(run)?;
         // Some servers end an interrupted statement as if it had come to its end.

@@ -207,7 +207,16 @@ impl Wire {
         parameters.extend(address.settings.iter().map(|(key, value)| (*key, value.as_str())));
         let begun = frontend::startup_message(parameters, &mut wire.out).map_err(|e| broken(&e));
         let logged_in = begun.and_then(|()| wire.log_in(address)).and_then(|()| wire.settings());
-        logged_in.map_err(|e| (Stage::LogIn, DbError { kind: ErrorKind::Connect, ..e }))?;
+        logged_in.map_err(|e| {
+            let message = match e.kind {
+                ErrorKind::Timeout => {
+                    let (host, port, seconds) = (&address.host, address.port, timeout.unwrap_or(CONNECT).as_secs_f32());
+                    format!("the server {host}:{port} does not answer within {seconds} s")
+                }
+                _ => e.message,
+            };
+            (Stage::LogIn, DbError { kind: ErrorKind::Connect, message, ..e })
+        })?;
         match wire.socket.set_timeout(None) {
             Ok(()) => Ok(wire),
             Err(error) => Err((Stage::Reach, broken(&error))),

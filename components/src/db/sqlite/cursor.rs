@@ -268,6 +268,7 @@ impl Cursor for SqliteCursor<'_> {
         if self.done && self.first.is_none() {
             return Ok(None);
         }
+        self.clock.again();
         let mut intakes = self.intakes()?;
         let (mut len, mut bytes) = (0, 0);
         if let Some(first) = self.first.take() {
@@ -309,6 +310,7 @@ impl Cursor for SqliteCursor<'_> {
             drop(statement.raw_query());
         }
         let rest = std::mem::take(&mut self.rest);
+        self.clock.again();
         let (statement, rest) = several(self.connection, &rest, &mut self.given, &self.clock)?;
         (self.done, self.first) = (statement.is_none(), None);
         self.columns = statement.as_ref().map(|s| described(s)).unwrap_or_default();

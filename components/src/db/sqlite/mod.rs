@@ -116,20 +116,29 @@ impl Deadline {
 }
 
 /// Ends the statement in hand when its time is over; dropping it lets the next one run as long as it needs.
-struct Clock(Arc<Deadline>);
+struct Clock {
+    deadline: Arc<Deadline>,
+    timeout: Option<Duration>,
+}
 
 impl Clock {
     fn start(deadline: &Arc<Deadline>, timeout: Option<Duration>) -> Clock {
-        let at = timeout.map_or(0, |t| (deadline.epoch.elapsed() + t).as_millis().max(1) as u64);
-        deadline.at.store(at, Ordering::Relaxed);
-        deadline.late.store(false, Ordering::Relaxed);
-        Clock(deadline.clone())
+        let clock = Clock { deadline: deadline.clone(), timeout };
+        clock.again();
+        clock
+    }
+
+    /// Begins to count anew: what somebody did with the rows that came before takes nothing from the next.
+    fn again(&self) {
+        let end = |t: Duration| self.deadline.epoch.elapsed().saturating_add(t).as_millis().max(1) as u64;
+        self.deadline.at.store(self.timeout.map_or(0, end), Ordering::Relaxed);
+        self.deadline.late.store(false, Ordering::Relaxed);
     }
 
     fn failure(&self, error: &rusqlite::Error) -> DbError {
         let failure = failure(error);
         match failure.kind {
-            ErrorKind::Cancelled if self.0.late.load(Ordering::Relaxed) => {
+            ErrorKind::Cancelled if self.deadline.late.load(Ordering::Relaxed) => {
                 said(ErrorKind::Timeout, "the statement took longer than its timeout allows")
             }
             _ => failure,
@@ -139,7 +148,7 @@ impl Clock {
 
 impl Drop for Clock {
     fn drop(&mut self) {
-        self.0.at.store(0, Ordering::Relaxed);
+        self.deadline.at.store(0, Ordering::Relaxed);
     }
 }
 

@@ -247,6 +247,18 @@ fn what_takes_too_long_is_interrupted() {
     let (mut session, _folder) = session();
     let options = StatementOptions { timeout: Some(Duration::from_millis(50)), ..StatementOptions::default() };
     assert_eq!(session.query(endless, &[], &options).err().unwrap().kind, ErrorKind::Timeout);
+    // What somebody does with the rows takes as long as it takes.
+    let many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000) select i from n";
+    let options = StatementOptions { timeout: Some(Duration::from_secs(1)), block_rows: 30_000, ..options };
+    let (mut cursor, mut rows) = (session.query(many, &[], &options).unwrap(), 0);
+    while let Some(block) = cursor.next().unwrap() {
+        rows += block.len;
+        if rows == block.len {
+            std::thread::sleep(Duration::from_millis(1100));
+        }
+    }
+    assert_eq!(rows, 100_000);
+    drop(cursor);
     let canceller = session.canceller();
     let other = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
