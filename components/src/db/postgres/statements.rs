@@ -125,7 +125,7 @@ pub(super) fn numbered(sql: &str, params: &[Param]) -> (String, Vec<usize>) {
 }
 
 /// The columns of a RowDescription.
-fn described(body: &[u8]) -> Vec<(ColumnInfo, Column)> {
+fn described(body: &[u8]) -> Columns {
     let count = body.get(..2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
     let (mut at, mut columns) = (2, Vec::with_capacity(count.into()));
     for _ in 0..count {
@@ -294,7 +294,7 @@ impl PostgresSession {
     }
 
     /// Parses a statement and learns the columns of its result.
-    fn parsed(&mut self, name: &str, sql: &str) -> Outcome<Vec<(ColumnInfo, Column)>> {
+    fn parsed(&mut self, name: &str, sql: &str) -> Outcome<Columns> {
         let out = &mut self.wire.out;
         frontend::parse(name, sql, [], out).map_err(|e| unsent(&e))?;
         frontend::describe(b'S', name, out).map_err(|e| unsent(&e))?;
@@ -330,7 +330,7 @@ impl PostgresSession {
         Ok(columns)
     }
 
-    fn ask_for_table(&mut self, table: &TableName) -> Outcome<Vec<(ColumnInfo, Column)>> {
+    fn ask_for_table(&mut self, table: &TableName) -> Outcome<Columns> {
         let mut columns = self.parsed("", &self.dialect.select_all(table))?;
         let name = self.dialect.table(table).replace('\'', "''");
         let sql = format!(
@@ -413,7 +413,7 @@ impl PostgresSession {
 
     /// The columns of a query with parameters, and the statement that it is. The second time it is prepared, so that each
     /// further time costs the server no more than the rows that it finds.
-    fn ask(&mut self, sql: &str) -> Outcome<(Vec<(ColumnInfo, Column)>, Option<Arc<str>>)> {
+    fn ask(&mut self, sql: &str) -> Outcome<(Columns, Option<Arc<str>>)> {
         match &self.asked {
             Some(Asked { sql: known, prepared: Some((name, columns)) }) if known == sql => {
                 Ok((columns.clone(), Some(name.clone())))
@@ -443,6 +443,9 @@ impl PostgresSession {
     }
 }
 
+/// The columns of a result.
+type Columns = Vec<(ColumnInfo, Column)>;
+
 /// The columns of a table.
 pub(super) type Described = Arc<[(ColumnInfo, Column)]>;
 
@@ -458,7 +461,7 @@ pub(super) fn fatal(error: &DbError) -> bool {
 pub(super) struct Asked {
     sql: String,
     /// Its name and the columns of its result, once it is prepared.
-    prepared: Option<(Arc<str>, Vec<(ColumnInfo, Column)>)>,
+    prepared: Option<(Arc<str>, Columns)>,
 }
 
 /// A statement that is parsed and not run.
@@ -466,7 +469,7 @@ pub(super) struct Begun {
     sql: String,
     /// The name under which it is prepared, if it is.
     name: Option<Arc<str>>,
-    columns: Vec<(ColumnInfo, Column)>,
+    columns: Columns,
     params: Vec<Param>,
 }
 
