@@ -188,6 +188,8 @@ pub struct LoadOptions {
     pub table_lock: bool,
     /// Triggers fire.
     pub fire_triggers: bool,
+    /// Each row has a statement of its own, as far as triggers can tell.
+    pub row_by_row: bool,
     /// How rows are sorted as they come, in the words of the database: `a ASC, b DESC`.
     pub order: Option<String>,
     /// ROWS_PER_BATCH.

@@ -5,6 +5,7 @@ use crate::sessions::{lease, load_columns, rows_of, run};
 use dtsx_components::db::{ErrorKind, LoadOptions, RowFailure, Session, TableName};
 use dtsx_engine::types::{DataType, Value};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 fn loaded(
     session: &mut dyn Session,
@@ -218,5 +219,64 @@ fn a_load_that_is_cancelled_ends() {
     drop(loader);
     session.resume();
     session.rollback().unwrap();
+    assert_eq!(peer.sql("select count(*) from t"), ["0"]);
+}
+
+/// A trigger sees the rows of a statement: where a package writes rows one by one, each has its own.
+#[test]
+fn triggers_see_the_statements_that_they_would_see() {
+    let peer = Peer::start();
+    peer.make("create table t(v int); create table seen(v int)");
+    peer.sql("create trigger noted after insert on t begin insert into seen values (new.v); end");
+    let mut session = lease(&peer.string()).unwrap();
+    let types = [DataType::I4];
+    let rows = [vec![Value::I4(1)], vec![Value::I4(2)], vec![Value::I4(3)]];
+    let alone =
+        LoadOptions { row_by_row: true, fire_triggers: true, check_constraints: true, ..LoadOptions::default() };
+    assert!(loaded(&mut *session, &rows, &types, &["v"], &alone).is_empty());
+    assert_eq!((peer.bulk_rows(), peer.sql("select group_concat(v) from seen")), (0, vec!["1,2,3".to_owned()]));
+    let inserts = peer.heard().iter().filter(|s| s.starts_with("INSERT INTO")).count();
+    assert_eq!(inserts, 3, "{:?}", peer.heard());
+    // A table without any takes rows in bulk either way.
+    peer.sql("drop trigger noted");
+    assert!(loaded(&mut *session, &rows, &types, &["v"], &alone).is_empty());
+    assert_eq!((peer.bulk_rows(), peer.sql("select count(*) from t")), (3, vec!["6".to_owned()]));
+}
+
+/// Somebody else has the table: the load says so, or that it took too long, or that it was cancelled, and leaves nothing.
+#[test]
+fn a_load_that_waits_for_somebody_ends() {
+    let peer = Peer::start();
+    peer.make("create table t(v int)");
+    let types = [DataType::I4];
+    let rows = rows_of(&[vec![Value::I4(1)], vec![Value::I4(2)]], &types);
+    let mut other = lease(&peer.string()).unwrap();
+    for (timeout, cancelled, kind) in
+        [(None, false, ErrorKind::Busy), (Some(1), false, ErrorKind::Timeout), (None, true, ErrorKind::Cancelled)]
+    {
+        let mut session = lease(&peer.string()).unwrap();
+        let options = LoadOptions { timeout: timeout.map(Duration::from_secs), ..LoadOptions::default() };
+        let columns = load_columns(&["v"], &types);
+        let mut loader = session.loader(&TableName::parse("t"), &columns, &options).unwrap();
+        other.begin().unwrap();
+        run(&mut *other, "insert into t values (7)");
+        drop(loader);
+        let canceller = session.canceller();
+        let cancelling = std::thread::spawn(move || {
+            if cancelled {
+                std::thread::sleep(Duration::from_millis(300));
+                canceller.cancel();
+            }
+        });
+        let begun = Instant::now();
+        loader = session.loader(&TableName::parse("t"), &columns, &options).unwrap();
+        let error = loader.write(&rows).unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{kind:?}: {:?}", begun.elapsed());
+        cancelling.join().unwrap();
+        drop(loader);
+        drop(session);
+        other.rollback().unwrap();
+    }
     assert_eq!(peer.sql("select count(*) from t"), ["0"]);
 }

@@ -3,7 +3,8 @@
 //! A piece of rows is written out as it goes over the wire, and sent as one statement, which undoes itself where it fails.
 //! Then its halves are sent, down to single rows, so that each row is there once or told with the server's number and words.
 //! A value that its column cannot hold never comes so far: its row goes in by an INSERT, and the server says what it
-//! thinks of it. So do the rows of tables that take no bulk copy (of another server, with columns of sql_variant).
+//! thinks of it. So do the rows of tables that take no bulk copy (of another server, with columns of sql_variant), and
+//! those of tables with triggers where each row is to have a statement of its own.
 //!
 //! ROWS_PER_BATCH and ORDER are hints to the server's optimizer, which the protocol's crate has no words for.
 
@@ -149,7 +150,11 @@ impl Manner {
         columns: &[LoadColumn],
         options: &LoadOptions,
     ) -> Outcome<Manner> {
-        if table.parts.len() > MOST_PARTS || columns.is_empty() {
+        // A trigger sees the rows of a statement; some are written for one.
+        if table.parts.len() > MOST_PARTS
+            || columns.is_empty()
+            || (options.row_by_row && session.has_triggers(table)?)
+        {
             return Ok(Manner::Insert);
         }
         let there = session.bulk_columns(&session.dialect.table(table), options.timeout)?;
@@ -347,7 +352,11 @@ impl SqlServerLoader<'_> {
             true => format!("INSERT INTO {hinted} DEFAULT VALUES"),
             false => dialect.insert(&self.table, names(), rows).replacen(&table, &hinted, 1),
         };
-        let most = if taken.is_empty() { 1 } else { (dialect.max_parameters / taken.len()).clamp(1, MOST_INSERTED) };
+        let most = if taken.is_empty() || self.options.row_by_row {
+            1
+        } else {
+            (dialect.max_parameters / taken.len()).clamp(1, MOST_INSERTED)
+        };
         let indices = UInt32Array::from(group.to_vec());
         let of = |at: &usize| arrow::compute::take(&rows.columns[*at], &indices, None);
         let arrays = taken.iter().map(of).collect::<Result<Vec<ArrayRef>, _>>();

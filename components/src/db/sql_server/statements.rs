@@ -78,11 +78,27 @@ impl SqlServerSession {
         Ok(columns)
     }
 
-    /// Columns of a table with what the server fills in for them.
-    fn defaults(&mut self, spelled: &str, table: &TableName) -> Outcome<Vec<(String, String)>> {
+    /// The catalog that a table is in, and its name there.
+    fn catalog(&self, spelled: &str, table: &TableName) -> (String, String) {
         let of_session = table.table().starts_with('#').then_some("tempdb");
         let database = table.database().or(of_session).map(|name| format!("{}.", self.dialect.quote(name)));
-        let (database, literal) = (database.unwrap_or_default(), literal(spelled, table));
+        (database.unwrap_or_default(), literal(spelled, table))
+    }
+
+    /// Whether a table has triggers that an INSERT fires.
+    pub(super) fn has_triggers(&mut self, table: &TableName) -> Outcome<bool> {
+        let (database, literal) = self.catalog(&self.dialect.table(table), table);
+        let sql = format!(
+            "SELECT TOP 1 CAST(t.name AS nvarchar(128)) FROM {database}sys.triggers t \
+             JOIN {database}sys.trigger_events e ON e.object_id = t.object_id \
+             WHERE t.parent_id = OBJECT_ID({literal}) AND t.is_disabled = 0 AND e.type_desc = 'INSERT'"
+        );
+        Ok(!self.texts(&sql)?.is_empty())
+    }
+
+    /// Columns of a table with what the server fills in for them.
+    fn defaults(&mut self, spelled: &str, table: &TableName) -> Outcome<Vec<(String, String)>> {
+        let (database, literal) = self.catalog(spelled, table);
         let sql = format!(
             "SELECT CAST(c.name AS nvarchar(128)), CAST(d.definition AS nvarchar(4000)) FROM {database}sys.columns c \
              JOIN {database}sys.default_constraints d ON d.object_id = c.default_object_id \

@@ -133,6 +133,7 @@ impl TaskKind for BulkInsertTaskKind {
                 fire_triggers: yes("FireTriggers", false),
                 order: order.map(str::to_owned),
                 rows_per_batch: None,
+                row_by_row: false,
                 timeout: None,
             },
         }))

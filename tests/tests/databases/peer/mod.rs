@@ -66,11 +66,13 @@ impl Peer {
     pub fn sql(&self, sql: &str) -> Vec<String> {
         let connection = serve::open(&self.shared.path).unwrap();
         let mut lines = Vec::new();
-        for statement in sql.split(';').filter(|s| !s.trim().is_empty()) {
-            let mut prepared = connection.prepare(statement).unwrap_or_else(|e| panic!("{statement}: {e}"));
+        let mut statements = rusqlite::Batch::new(&connection, sql);
+        while let Some(mut prepared) = rusqlite::fallible_iterator::FallibleIterator::next(&mut statements)
+            .unwrap_or_else(|e| panic!("{sql}: {e}"))
+        {
             let columns = prepared.column_count();
             let mut rows = prepared.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap_or_else(|e| panic!("{statement}: {e}")) {
+            while let Some(row) = rows.next().unwrap_or_else(|e| panic!("{sql}: {e}")) {
                 let text = |at| match row.get::<_, rusqlite::types::Value>(at).unwrap() {
                     rusqlite::types::Value::Null => "NULL".to_owned(),
                     rusqlite::types::Value::Integer(n) => n.to_string(),

@@ -343,6 +343,9 @@ impl Serving<'_> {
             _ => {}
         }
         let text = sql::text(tokens);
+        if text.contains("sys.triggers") {
+            return self.triggers(tokens);
+        }
         if text.contains("sys.default_constraints") {
             return self.defaults(tokens);
         }
@@ -418,12 +421,19 @@ impl Serving<'_> {
         Ok((0xC1, Some(rows.len() as u64)))
     }
 
-    /// What the server fills in for columns, by the name of the table in `OBJECT_ID(N'…')`.
+    /// The triggers of the table in `OBJECT_ID(N'…')`.
+    fn triggers(&mut self, tokens: &[Token]) -> Result<(u16, Option<u64>), Stop> {
+        let rows: Vec<Vec<Value>> = {
+            let sql = "select name from sqlite_master where type = 'trigger' and tbl_name = ? collate nocase";
+            let mut found = self.connection.prepare(sql)?;
+            found.query_map([object(tokens)], |row| Ok(vec![row.get(0)?]))?.collect::<Result<_, _>>()?
+        };
+        self.texts(&["name"], &rows)
+    }
+
+    /// What the server fills in for columns of the table in `OBJECT_ID(N'…')`.
     fn defaults(&mut self, tokens: &[Token]) -> Result<(u16, Option<u64>), Stop> {
-        let at = tokens.iter().position(|t| t.is("object_id") && t.apart).unwrap_or(0);
-        let named = tokens[at..].iter().find(|t| t.text.starts_with('\'')).map(Token::name).unwrap_or_default();
-        let parts = sql::statements(&named).into_iter().next().unwrap_or_default();
-        let (table, _) = sql::table(&parts, 0);
+        let table = object(tokens);
         let found = self.columns_of(&table).unwrap_or_default();
         let text = |text: &str| Value::Text(text.to_owned());
         let rows: Vec<Vec<Value>> = found
@@ -750,6 +760,14 @@ struct ColumnOf {
     nullable: bool,
     default: Option<String>,
     identity: bool,
+}
+
+/// The table in `OBJECT_ID(N'…')`.
+fn object(tokens: &[Token]) -> String {
+    let at = tokens.windows(2).position(|w| w[0].is("object_id") && w[1].text == "(").unwrap_or(0);
+    let named = tokens.get(at + 2).map(Token::name).unwrap_or_default();
+    let parts = sql::statements(&named).into_iter().next().unwrap_or_default();
+    sql::table(&parts, 0).0
 }
 
 /// COLMETADATA: names, types, flags.
