@@ -354,13 +354,11 @@ fn translated(pairs: &Pairs, family: Family, name: &str) -> Outcome<Target> {
     let mut out = Pairs::default();
     out.set("Driver", driver.as_str());
     words(pairs, family, &driver, name, &mut out)?;
-    let mut target = odbc(out)?;
-    target.family = family;
     if family == Family::SqlServer {
-        // What the providers wait for if nothing else is said.
-        target.connect_timeout = Some(sql_server::CONNECT_TIMEOUT);
+        // Not by its own protocol, which does not know what the string says; with the timeout of the providers.
+        return Ok(Target { connect_timeout: Some(sql_server::CONNECT_TIMEOUT), ..Target::odbc(&out, family) });
     }
-    Ok(target)
+    Ok(Target { family, ..odbc(out)? })
 }
 
 /// A string of OLE DB or ADO.NET for a database that is spoken to by its own protocol, which needs no driver. None: it has

@@ -415,6 +415,49 @@ mod tests {
     }
 
     #[test]
+    fn sql_server_needs_no_driver() {
+        let paths = PathMap::default();
+        for text in [
+            "sqlserver://me:p%3Bw@db:1434/stage?encrypt=true&TrustServerCertificate=true",
+            "mssql://me:p%3Bw@db/stage",
+            "Provider=SQLNCLI11.1;Data Source=.\\SQL2019;Initial Catalog=Stage;User ID=me;Password=\"p;w\";Auto Translate=False;",
+            "Provider=MSOLEDBSQL19.1;Server=db;Database=stage;User ID=me;Password=\"p;w\"",
+            "Data Source=db,1433;Initial Catalog=stage;User ID=me;Password='p;w';MultipleActiveResultSets=True",
+            "Driver={ODBC Driver 17 for SQL Server};Server=db;Database=stage;UID=me;PWD={p;w}",
+            "Driver={SQL Server Native Client 11.0};Server=db;Database=stage;UID=me;PWD={p;w}",
+            "Driver={SQL Server};Server=db;UID=me;PWD={p;w}",
+            "Driver=FreeTDS;Server=db;Port=1433;UID=me;PWD={p;w};TDS_Version=7.3",
+            "Provider=MSDASQL.1;Extended Properties=\"Driver={SQL Server};Server=db\";User ID=me;Password=\"p;w\"",
+        ] {
+            let target = Target::parse(text, "Db", None, &paths).unwrap();
+            assert_eq!((target.driver.name(), target.family), ("SQL Server", Family::SqlServer), "{text}");
+            assert!(!target.shown.contains("p;w") && !format!("{target:?}").contains("p;w"), "{target:?}");
+            let pairs = Pairs::parse(target.address.reveal());
+            assert_eq!(pairs.get(&["Password", "PWD"]), Some("p;w"), "{text}");
+            assert_eq!(target.connect_timeout, Some(Duration::from_secs(15)), "{text}");
+        }
+        let target = Target::parse("Server=db;UID=me;Connect Timeout=4", "Db", Some("beside"), &paths).unwrap();
+        assert_eq!(Pairs::parse(target.address.reveal()).get(&["Password"]), Some("beside"));
+        assert_eq!((target.driver.name(), target.connect_timeout), ("SQL Server", Some(Duration::from_secs(4))));
+        // What only a driver knows goes to one, if there is any.
+        for text in [
+            "Data Source=db;User ID=me;Password=x;Failover Partner=other",
+            "Driver={ODBC Driver 18 for SQL Server};Server=db;Authentication=ActiveDirectoryMsi",
+        ] {
+            match Target::parse(text, "Db", None, &paths) {
+                Ok(target) => assert_eq!(target.driver.name(), "ODBC", "{text}"),
+                Err(error) => {
+                    assert!(error.kind == ErrorKind::NoDriver && error.message.contains("sqlserver://"), "{error}")
+                }
+            }
+        }
+        let refused = |text: &str| Target::parse(text, "Db", None, &paths).unwrap_err().message;
+        assert!(refused("sqlserver://db/x?AttachDbFilename=y.mdf").contains("AttachDbFilename"));
+        assert!(refused("Server=(localdb)\\x;UID=me;PWD=p").contains("LocalDB"));
+        assert!(refused("sqlserver://me@db/x").contains("no password"));
+    }
+
+    #[test]
     fn an_empty_string_says_what_to_give() {
         let error = Target::parse("", "Stage", None, &PathMap::default()).unwrap_err();
         assert!(error.message.contains("--connect 'Stage=…'"), "{error}");

@@ -1,9 +1,10 @@
 //! SQL Server by its own protocol (TDS): no ODBC driver is needed.
 //!
 //! `login` is where the server is and who asks; `statements` is what a session runs and reads, `rewriting` what becomes of a
-//! statement's question marks, `types` reads rows and `values` writes parameters; `rows` runs a statement for many rows,
-//! `load` fills a table, `forms` writes the values for that. The protocol is that of Microsoft's crate, which is asynchronous: each session has a runtime of
-//! its own, on the thread that uses it, and nothing of that is seen from outside of this folder.
+//! statement's question marks, `types` says what columns are, `taking` reads rows and `values` writes parameters; `rows`
+//! runs a statement for many rows, `load` fills a table, `forms` writes the values for that. The protocol is that of
+//! Microsoft's crate, which is asynchronous: each session has a runtime of its own, on the thread that uses it, and nothing
+//! of that is seen from outside of this folder.
 
 mod forms;
 mod load;
@@ -11,6 +12,7 @@ mod login;
 mod rewriting;
 mod rows;
 mod statements;
+mod taking;
 mod types;
 mod values;
 
@@ -42,6 +44,9 @@ pub(super) use login::{asks_windows, has_ticket, understands};
 const SOURCE: &str = "SQL Server";
 /// The library by whose name the numbers of SQL Server's errors are known to `odbc::kind_of`.
 const NUMBERS: &str = "msodbcsql";
+/// How long saying goodbye may take, and undoing what a run did that was cancelled.
+const FAREWELL: Duration = Duration::from_secs(1);
+const UNDOING: Duration = Duration::from_secs(30);
 /// From this severity on, the server ends the connection.
 const FATAL: i32 = 20;
 /// That a statement was ended is no news beside the reason.
@@ -90,10 +95,27 @@ impl Link {
     }
 }
 
+impl Link {
+    /// The same, no longer than that; then the connection is of no more use.
+    fn wait_for<'l, T, F>(&'l mut self, limit: Duration, work: impl FnOnce(&'l mut TdsClient) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.wait(|client| {
+            let done = tokio::time::timeout(limit, work(client));
+            async {
+                done.await.unwrap_or_else(|_| Err(Error::ConnectionClosed("the server does not answer".to_owned())))
+            }
+        })
+    }
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
-        let _ = self.wait(|client| client.close_connection());
         if let Some(runtime) = self.runtime.take() {
+            // A server that does not listen is left without a farewell.
+            let client = &mut self.client;
+            let _ = runtime.block_on(async { tokio::time::timeout(FAREWELL, client.close_connection()).await });
             // A name that is being looked up is not waited for.
             runtime.shutdown_background();
         }
@@ -344,7 +366,15 @@ impl Session for SqlServerSession {
         if !self.in_transaction() {
             return Ok(());
         }
-        self.link.wait(|c| c.rollback_transaction(None, None)).map_err(failure)
+        // Who cancels does not wait for a server that has stopped listening.
+        if !self.interrupter.is_cancelled() {
+            return self.link.wait(|c| c.rollback_transaction(None, None)).map_err(failure);
+        }
+        let undone = self.link.wait_for(UNDOING, |c| c.rollback_transaction(None, None)).map_err(failure);
+        if undone.is_err() {
+            self.link.client.mark_connection_dead();
+        }
+        undone
     }
 
     fn in_transaction(&self) -> bool {

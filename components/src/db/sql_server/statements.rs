@@ -1,24 +1,66 @@
 //! Statements: run as they are, or with parameters; their results one after the other.
 
-use super::types::{self, Column, Taker};
+use super::taking::{Taker, returned};
+use super::types::{self, Column, Described};
 use super::{SOURCE, SqlServerSession, failure, options, rewriting, values};
 use crate::db::cells::{Cell, Cells};
-use crate::db::error::{DbError, Outcome};
+use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::odbc::converted;
 use crate::db::rows::{RowBlock, Rows};
 use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, StatementOptions};
 use crate::db::table_name::TableName;
 use dtsx_engine::types::{DataType, Value};
 use mssql_tds::connection::tds_client::{ResultSet, StatementResult};
+use mssql_tds::datatypes::sqldatatypes::TdsDataType as Kind;
 
 /// Rows that are read to their end rather than left, as interrupting the server takes a round trip.
 const FEW: usize = 1000;
 /// Seconds that the server has to say that it stopped.
 const STOPPING: u32 = 5;
 
-/// Describes a query without running it: the server is told to send the columns of what it would run.
+/// Asks for the columns of a query, of a text and the declarations of its parameters.
+const DESCRIBING: &str = "SELECT name, is_nullable, CAST(system_type_id AS int), CAST(max_length AS int), \
+     CAST(precision AS int), CAST(scale AS int), CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int), \
+     is_identity_column, is_computed_column, CAST(error_number AS int) \
+     FROM sys.dm_exec_describe_first_result_set(?, ?, 0) WHERE ISNULL(is_hidden, 0) = 0 ORDER BY column_ordinal";
+/// The number of rowversion among the types of the catalog; the others have those of the protocol.
+const ROWVERSION: i64 = 189;
+/// Tells the server to send columns and no rows, and ends that.
 const FORMAT_ONLY: &str = "SET FMTONLY ON";
 const FORMAT_AND_ROWS: &str = "SET FMTONLY OFF";
+
+/// A column that the server found in a query, as [`DESCRIBING`] gives it; None: it found none, and says why.
+fn found(row: &[Cell<'_>]) -> Option<ColumnInfo> {
+    let number = |at: usize| match row.get(at) {
+        Some(Cell::Int(n)) => Some(*n),
+        _ => None,
+    };
+    let flag = |at: usize| matches!(row.get(at), Some(Cell::Bool(true)));
+    let (kind, length) = (number(2)?, number(3)?);
+    if number(9).is_some() {
+        return None;
+    }
+    let rowversion = kind == ROWVERSION;
+    let described = Described {
+        kind: if rowversion { Kind::BigBinary } else { Kind::try_from(u8::try_from(kind).ok()?).ok()? },
+        // -1 is (max).
+        length: usize::try_from(length).unwrap_or(types::MAX),
+        precision: u8::try_from(number(4).unwrap_or(0)).ok()?,
+        scale: number(5).and_then(|scale| u8::try_from(scale).ok()),
+        page: number(6).and_then(|page| u32::try_from(page).ok()).map(types::page_of),
+        rowversion,
+    };
+    let name = match row.first() {
+        Some(Cell::Text(name)) => *name,
+        _ => "",
+    };
+    Some(ColumnInfo {
+        nullable: Some(flag(1)),
+        generated: flag(7) || flag(8) || rowversion,
+        native: described.native(),
+        ..ColumnInfo::new(name, described.column().data_type)
+    })
+}
 
 /// A table's name as the functions of the catalog take it, in a literal; temporary ones are in a database of their own.
 fn literal(spelled: &str, table: &TableName) -> String {
@@ -49,9 +91,46 @@ impl SqlServerSession {
         Ok(out)
     }
 
-    /// The columns of the first result of a query, which is not run. What stands in the places of its parameters is not
-    /// known yet, and NULL here.
+    /// The columns of the first result of a query, which is not run: as the server finds them by looking at it, and as it
+    /// sends them when it is told to send no rows where it cannot (temporary tables, several ways through a procedure).
     pub(super) fn describe_query(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
+        match self.looked_at(sql) {
+            Ok(Some(columns)) => Ok(columns),
+            Err(error) if matches!(error.kind, ErrorKind::Lost | ErrorKind::Cancelled | ErrorKind::Timeout) => {
+                Err(error)
+            }
+            _ => self.without_rows(sql),
+        }
+    }
+
+    /// What the server finds; None: it cannot tell.
+    fn looked_at(&mut self, sql: &str) -> Outcome<Option<Vec<ColumnInfo>>> {
+        let sql = rewriting::plain(sql);
+        let name = |place: usize| format!("@P{}", place + 1);
+        // What is given for the parameters is not known; text becomes what it has to.
+        let places = (0..rewriting::markers(&sql).len()).map(|place| format!("{} nvarchar(4000)", name(place)));
+        let declared = places.collect::<Vec<_>>().join(", ");
+        let text = |value: String| Param::input(DataType::NText, Value::text(&value));
+        let none = Param::input(DataType::NText, Value::Null);
+        let params = [text(rewriting::replaced(&sql, name)), if declared.is_empty() { none } else { text(declared) }];
+        let mut cursor = SqlServerCursor::open(self, DESCRIBING, &params, &StatementOptions::default())?;
+        let mut columns = Vec::new();
+        while let Some(rows) = cursor.next()? {
+            let types = cursor.columns().iter().map(|c| c.data_type);
+            let cells = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, &t)).collect::<Outcome<Vec<_>>>()?;
+            for row in 0..rows.len {
+                let row: Vec<Cell<'_>> = cells.iter().map(|c| c.get(row)).collect();
+                match found(&row) {
+                    Some(column) => columns.push(column),
+                    None => return Ok(None),
+                }
+            }
+        }
+        Ok(Some(columns))
+    }
+
+    /// What the server sends. What stands in the places of parameters is NULL here.
+    fn without_rows(&mut self, sql: &str) -> Outcome<Vec<ColumnInfo>> {
         let sql = rewriting::replaced(&rewriting::plain(sql), |_| "NULL".to_owned());
         self.simple(FORMAT_ONLY)?;
         let described = SqlServerCursor::open(self, &sql, &[], &StatementOptions::default());
@@ -259,14 +338,14 @@ impl<'s> SqlServerCursor<'s> {
         if self.params.iter().all(|p| p.direction == Direction::Input) {
             return Ok(outputs);
         }
-        for returned in self.session.link.client.get_return_values() {
+        for came in self.session.link.client.get_return_values() {
             // They come by their names (unconfirmed: that no server leaves these out).
-            let number = returned.param_name.strip_prefix(self.prefix).and_then(|n| n.parse::<usize>().ok());
+            let number = came.param_name.strip_prefix(self.prefix).and_then(|n| n.parse::<usize>().ok());
             let Some((at, param)) = number.and_then(|n| Some((n.checked_sub(1)?, self.params.get(n.checked_sub(1)?)?)))
             else {
                 continue;
             };
-            let (value, from) = types::returned(&returned.column_metadata, &returned.value)?;
+            let (value, from) = returned(&came.column_metadata, &came.value)?;
             outputs[at] = converted(value, from, param.data_type)?;
         }
         Ok(outputs)
@@ -333,6 +412,60 @@ impl Drop for SqlServerCursor<'_> {
 mod tests {
     use super::*;
     use crate::db::dialect::{Dialect, Family};
+
+    #[test]
+    fn columns_that_the_server_found() {
+        let row = |kind, length, precision, scale, page: Option<i64>| {
+            let int = |n: Option<i64>| n.map_or(Cell::Null, Cell::Int);
+            [
+                Cell::Text("c"),
+                Cell::Bool(true),
+                Cell::Int(kind),
+                Cell::Int(length),
+                Cell::Int(precision),
+                Cell::Int(scale),
+                int(page),
+                Cell::Bool(false),
+                Cell::Bool(false),
+                Cell::Null,
+            ]
+        };
+        use DataType as T;
+        for (row, expected, native) in [
+            (row(56, 4, 10, 0, None), T::I4, "int"),
+            (row(48, 1, 3, 0, None), T::UI1, "tinyint"),
+            (row(127, 8, 19, 0, None), T::I8, "bigint"),
+            (row(104, 1, 1, 0, None), T::Bool, "bit"),
+            (row(106, 9, 18, 2, None), T::Numeric { precision: 18, scale: 2 }, "decimal(18,2)"),
+            (row(60, 8, 19, 4, None), T::Cy, "money"),
+            (row(122, 4, 10, 4, None), T::Cy, "smallmoney"),
+            (row(61, 8, 23, 3, None), T::DbTimeStamp, "datetime"),
+            (row(58, 4, 16, 0, None), T::DbTimeStamp, "smalldatetime"),
+            (row(42, 8, 27, 7, None), T::DbTimeStamp2 { scale: 7 }, "datetime2(7)"),
+            (row(41, 5, 16, 7, None), T::DbTime2 { scale: 7 }, "time(7)"),
+            (row(43, 10, 34, 7, None), T::DbTimeStampOffset { scale: 7 }, "datetimeoffset(7)"),
+            (row(40, 3, 10, 0, None), T::DbDate, "date"),
+            (row(231, 100, 0, 0, Some(1252)), T::WStr { len: 50 }, "nvarchar(50)"),
+            (row(231, -1, 0, 0, Some(1252)), T::NText, "nvarchar(max)"),
+            (row(167, 20, 0, 0, Some(1250)), T::Str { len: 20, code_page: 1250 }, "varchar(20)"),
+            (row(167, -1, 0, 0, Some(65_001)), T::Text { code_page: 65_001 }, "varchar(max)"),
+            (row(35, 16, 0, 0, Some(1252)), T::Text { code_page: 1252 }, "text"),
+            (row(165, -1, 0, 0, None), T::Image, "varbinary(max)"),
+            (row(189, 8, 0, 0, None), T::Bytes { len: 8 }, "rowversion"),
+            (row(36, 16, 0, 0, None), T::Guid, "uniqueidentifier"),
+            (row(98, 8016, 0, 0, None), T::WStr { len: 4000 }, "sql_variant"),
+            (row(241, -1, 0, 0, None), T::NText, "xml"),
+            (row(240, -1, 0, 0, None), T::Image, "udt"),
+        ] {
+            let column = found(&row).unwrap();
+            assert_eq!((column.data_type, column.native.as_str()), (expected, native));
+            assert_eq!((column.nullable, column.generated), (Some(true), native == "rowversion"));
+        }
+        let mut failed = row(56, 4, 10, 0, None);
+        failed[9] = Cell::Int(11_526);
+        assert_eq!(found(&failed), None);
+        assert_eq!(found(&[]), None);
+    }
 
     #[test]
     fn tables_as_the_catalog_is_asked_for_them() {
