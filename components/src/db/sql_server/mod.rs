@@ -30,9 +30,11 @@ use dtsx_engine::types::DataType;
 use mssql_tds::connection::tds_client::{ExecuteOptions, TdsClient};
 use mssql_tds::core::CancelHandle;
 use mssql_tds::datatypes::bulk_copy_metadata::BulkCopyColumnMetadata;
-use mssql_tds::error::{Error, SqlErrorInfo};
+use mssql_tds::error::{Error, SqlErrorInfo, TimeoutErrorType};
 use mssql_tds::message::transaction_management::TransactionIsolationLevel;
+use std::cell::Cell;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -241,12 +243,53 @@ fn seconds(timeout: Duration) -> u32 {
     u32::try_from(timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)).unwrap_or(u32::MAX).max(1)
 }
 
-/// The options of a statement that listens to `cancel`.
-fn options(timeout: Option<Duration>, cancel: &CancelHandle) -> ExecuteOptions<'_> {
-    ExecuteOptions { timeout: timeout.map(seconds), cancel: Some(cancel), ..ExecuteOptions::default() }
+/// How long each part of an answer is waited for, and how the waiting is ended.
+struct Patience {
+    limit: Option<Duration>,
+    /// Of one statement alone; the session's ends it, too.
+    cancel: CancelHandle,
+}
+
+impl Patience {
+    /// The options of the statement. Its time is kept here: the crate's counts what is read, too.
+    fn options(&self) -> ExecuteOptions<'_> {
+        ExecuteOptions { cancel: Some(&self.cancel), ..ExecuteOptions::default() }
+    }
+
+    /// Waits for a part of the answer. `come` counts what has come of it: while that grows, nobody loses patience.
+    async fn wait<T>(&self, come: &Cell<usize>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(limit) = self.limit else { return work.await };
+        let mut work = pin!(work);
+        loop {
+            let before = come.get();
+            match tokio::time::timeout(limit, work.as_mut()).await {
+                Ok(done) => return done,
+                Err(_) if come.get() != before => {}
+                Err(_) => break,
+            }
+        }
+        // The server is asked to stop, and what is under way is read.
+        self.cancel.cancel();
+        match work.await {
+            Ok(_) | Err(Error::OperationCancelledError(_)) => {
+                Err(Error::TimeoutError(TimeoutErrorType::String("the server was asked to stop".to_owned())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same for what comes in one piece.
+    async fn wait_once<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.wait(&Cell::new(0), work).await
+    }
 }
 
 impl SqlServerSession {
+    /// For a statement that begins now.
+    fn patience(&self, limit: Option<Duration>) -> Patience {
+        Patience { limit, cancel: self.interrupter.handle() }
+    }
+
     fn alive(&self) -> Outcome<()> {
         match self.interrupter.is_cancelled() {
             true => Err(interrupted()),
@@ -341,10 +384,10 @@ impl Session for SqlServerSession {
 
     fn begin(&mut self) -> Outcome<()> {
         self.alive()?;
-        let cancel = self.interrupter.handle();
+        let patience = self.patience(None);
         // At the level that the session has; somebody else sets that.
         let level = TransactionIsolationLevel::NoChange;
-        let begun = self.link.wait(|c| c.begin_transaction_with_options(level, None, options(None, &cancel)));
+        let begun = self.link.wait(|c| c.begin_transaction_with_options(level, None, patience.options()));
         begun.map_err(|e| self.told(failure(e)))
     }
 
@@ -406,6 +449,7 @@ impl Session for SqlServerSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
 
     fn error(number: u32, class: i32, message: &str) -> SqlErrorInfo {
         SqlErrorInfo {
@@ -481,6 +525,40 @@ mod tests {
         let cancelled = Error::OperationCancelledError("x".into());
         assert_eq!(failure(cancelled).kind, ErrorKind::Cancelled);
         assert_eq!(failure(Error::ConnectionClosed("gone".into())).kind, ErrorKind::Lost);
+    }
+
+    #[test]
+    fn patience_lasts_while_something_comes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.unwrap();
+        let sleep = |millis| tokio::time::sleep(Duration::from_millis(millis));
+        let patience =
+            |limit: Option<u64>| Patience { limit: limit.map(Duration::from_millis), cancel: CancelHandle::new() };
+        runtime.block_on(async {
+            let slow = |come: Rc<Cell<usize>>, step: usize| async move {
+                for _ in 0..5 {
+                    sleep(20).await;
+                    come.set(come.get() + step);
+                }
+                Ok(come.get())
+            };
+            for (limit, step, fine) in
+                [(None, 0, true), (Some(30), 1, true), (Some(30), 0, false), (Some(60_000), 0, true)]
+            {
+                let come = Rc::new(Cell::new(0));
+                let done = patience(limit).wait(&come.clone(), slow(come, step)).await;
+                match done {
+                    Ok(rows) => assert!(fine && rows == step * 5, "{limit:?} {step}"),
+                    Err(error) => assert!(!fine && failure(error).kind == ErrorKind::Timeout, "{limit:?} {step}"),
+                }
+            }
+            let broken = async {
+                sleep(100).await;
+                Err::<(), _>(Error::ConnectionClosed("gone".into()))
+            };
+            let told = patience(Some(20)).wait_once(broken).await;
+            assert_eq!(told.map_err(|e| failure(e).kind), Err(ErrorKind::Lost));
+        });
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that is what is told.
 
 use super::values::Form;
-use super::{SOURCE, SqlServerSession, failure, fatal, options, rewriting};
+use super::{SOURCE, SqlServerSession, failure, fatal, rewriting};
 use crate::db::cells::{Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
@@ -106,9 +106,14 @@ pub(super) fn together(
     guard(session, rows.1 - rows.0 > 1, |session| {
         let params = batch.parameters(rows)?;
         let sql = rewriting::replaced(sql, |place| format!("@P{}", place + 1));
-        let cancel = session.interrupter.handle();
-        let run = session.link.wait(|c| c.execute_sp_executesql(sql, params, options(batch.timeout, &cancel)));
-        run.and_then(|_| session.link.wait(|c| c.close_query())).map_err(failure)
+        let patience = session.patience(batch.timeout);
+        let run = session.link.wait(|client| {
+            patience.wait_once(async {
+                client.execute_sp_executesql(sql, params, patience.options()).await?;
+                client.close_query().await
+            })
+        });
+        run.map_err(failure)
     })
 }
 
@@ -154,13 +159,18 @@ fn prepared(session: &mut SqlServerSession, batch: &Batch<'_>, row: usize) -> Ou
         session.prepared = Some(Prepared { sql: batch.sql.to_owned(), forms: batch.forms.clone(), statement });
     }
     let params = batch.parameters((row, row + 1))?;
-    let cancel = session.interrupter.handle();
+    let patience = session.patience(batch.timeout);
     let SqlServerSession { link, prepared, .. } = session;
     let Some(Prepared { statement, .. }) = prepared else {
         return Err(DbError::new(ErrorKind::Other, "no statement was prepared"));
     };
-    let run = link.wait(|c| c.execute_prepared(statement, params, &mut orphan, options(batch.timeout, &cancel)));
-    run.and_then(|_| link.wait(|c| c.close_query())).map_err(failure)
+    let run = link.wait(|client| {
+        patience.wait_once(async {
+            client.execute_prepared(statement, params, &mut orphan, patience.options()).await?;
+            client.close_query().await
+        })
+    });
+    run.map_err(failure)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::taking::{Taker, returned};
 use super::types::{self, Column, Described};
-use super::{SOURCE, SqlServerSession, failure, options, rewriting, values};
+use super::{Patience, SOURCE, SqlServerSession, failure, rewriting, values};
 use crate::db::cells::{Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::odbc::converted;
+use crate::db::reading::Reading;
 use crate::db::rows::{RowBlock, Rows};
 use crate::db::session::{ColumnInfo, Cursor, Direction, Executed, Param, StatementOptions};
 use crate::db::table_name::TableName;
@@ -211,8 +212,8 @@ pub(super) struct SqlServerCursor<'s> {
     prefix: &'static str,
     stage: Stage,
     infos: Vec<ColumnInfo>,
-    columns: Vec<Column>,
-    wanted: Vec<bool>,
+    reading: Reading<Column>,
+    patience: Patience,
     affected: Option<u64>,
     block_rows: usize,
     block_bytes: usize,
@@ -226,36 +227,36 @@ impl<'s> SqlServerCursor<'s> {
         params: &[Param],
         options: &StatementOptions,
     ) -> Outcome<SqlServerCursor<'s>> {
+        let patience = session.patience(options.timeout);
         let mut cursor = SqlServerCursor {
             session,
+            patience,
             params: params.to_vec(),
             prefix: "",
             stage: Stage::Between,
             infos: Vec::new(),
-            columns: Vec::new(),
-            wanted: Vec::new(),
+            reading: Reading::all(Vec::new()),
             affected: None,
             block_rows: options.block_rows.max(1),
             block_bytes: options.block_bytes.max(1),
         };
-        let begun = cursor.start(sql, options).and_then(|result| cursor.settle(result));
+        let begun = cursor.start(sql).and_then(|result| cursor.settle(result));
         begun.map_err(|e| cursor.failed(e))?;
         Ok(cursor)
     }
 
-    fn start(&mut self, sql: &str, given: &StatementOptions) -> Outcome<StatementResult> {
-        let cancel = self.session.interrupter.handle();
-        let how = options(given.timeout, &cancel);
-        let link = &mut self.session.link;
+    fn start(&mut self, sql: &str) -> Outcome<StatementResult> {
+        let (link, patience) = (&mut self.session.link, &self.patience);
         if self.params.is_empty() {
             let sql = rewriting::plain(sql).into_owned();
-            return link.wait(|c| c.execute(sql, how)).map_err(failure);
+            return link.wait(|c| patience.wait_once(c.execute(sql, patience.options()))).map_err(failure);
         }
         let rewritten = rewriting::with_parameters(sql, &self.params)?;
         self.prefix = rewritten.prefix;
         let named = |at: &usize| values::parameter(format!("{}{}", rewritten.prefix, at + 1), &self.params[*at]);
         let params = rewritten.sent.iter().map(named).collect::<Outcome<Vec<_>>>()?;
-        link.wait(|c| c.execute_sp_executesql(rewritten.sql, params, how)).map_err(failure)
+        let run = link.wait(|c| patience.wait_once(c.execute_sp_executesql(rewritten.sql, params, patience.options())));
+        run.map_err(failure)
     }
 
     /// An error ends the statements.
@@ -270,9 +271,9 @@ impl<'s> SqlServerCursor<'s> {
             match result {
                 StatementResult::Rows => {
                     let metadata = self.session.link.client.get_metadata();
-                    self.columns = metadata.iter().map(types::column).collect();
-                    self.infos = metadata.iter().zip(&self.columns).map(|(m, c)| types::info(m, c)).collect();
-                    self.wanted = vec![true; self.columns.len()];
+                    let columns: Vec<Column> = metadata.iter().map(types::column).collect();
+                    self.infos = metadata.iter().zip(&columns).map(|(m, c)| types::info(m, c)).collect();
+                    self.reading = Reading::all(columns);
                     self.stage = Stage::Rows;
                     return Ok(true);
                 }
@@ -286,7 +287,7 @@ impl<'s> SqlServerCursor<'s> {
                     return Ok(false);
                 }
             }
-            result = self.session.link.wait(|c| c.advance()).map_err(failure)?;
+            result = self.next_answer()?;
         }
     }
 
@@ -296,24 +297,31 @@ impl<'s> SqlServerCursor<'s> {
             return Ok(false);
         }
         self.stage = Stage::Between;
-        let result = self.session.link.wait(|c| c.advance()).map_err(failure)?;
+        let result = self.next_answer()?;
         self.settle(result)
+    }
+
+    fn next_answer(&mut self) -> Outcome<StatementResult> {
+        let patience = &self.patience;
+        self.session.link.wait(|c| patience.wait_once(c.advance())).map_err(failure)
     }
 
     /// Reads rows until a block is full or there are no more.
     fn take(&mut self, mut taker: Taker) -> Outcome<Taker> {
-        let (rows, bytes) = (self.block_rows, self.block_bytes);
-        let (more, taker) = self
-            .session
-            .link
-            .wait(|client| async move {
+        let (rows, bytes, patience) = (self.block_rows, self.block_bytes, &self.patience);
+        let read = self.session.link.wait(|client| async move {
+            let come = std::cell::Cell::new(0);
+            let reading = async {
                 let mut more = true;
                 while more && taker.rows < rows && taker.bytes < bytes {
                     more = client.next_row_into(&mut taker).await?;
+                    come.set(taker.rows);
                 }
                 Ok((more, taker))
-            })
-            .map_err(failure)?;
+            };
+            patience.wait(&come, reading).await
+        });
+        let (more, taker) = read.map_err(failure)?;
         if !more {
             self.stage = Stage::Between;
         }
@@ -324,7 +332,7 @@ impl<'s> SqlServerCursor<'s> {
         if self.stage != Stage::Rows {
             return Ok(None);
         }
-        let taker = Taker::new(&self.columns, &self.wanted, self.block_rows.min(FEW));
+        let taker = Taker::new(&self.reading.columns, &self.reading.wanted, self.block_rows.min(FEW));
         let taker = self.take(taker)?;
         if taker.rows == 0 {
             return Ok(None);
@@ -358,14 +366,7 @@ impl Cursor for SqlServerCursor<'_> {
     }
 
     fn wish(&mut self, wishes: &[Option<DataType>]) -> Outcome<()> {
-        for (column, wish) in self.columns.iter_mut().zip(wishes) {
-            *column = wish.map_or(*column, |w| types::wished(*column, w));
-        }
-        self.wanted = wishes.iter().map(Option::is_some).collect();
-        self.wanted.resize(self.columns.len(), false);
-        for (info, column) in self.infos.iter_mut().zip(&self.columns) {
-            info.data_type = column.data_type;
-        }
+        self.reading.wish(wishes, &mut self.infos);
         Ok(())
     }
 
@@ -395,7 +396,7 @@ impl Drop for SqlServerCursor<'_> {
         if self.stage == Stage::Rows && !self.session.interrupter.is_cancelled() {
             // Mostly what nobody wants any more is little, and has come already.
             (self.block_rows, self.block_bytes) = (FEW, usize::MAX);
-            if self.take(Taker::nothing(self.columns.len())).is_err() {
+            if self.take(Taker::nothing(self.reading.columns.len())).is_err() {
                 self.stage = Stage::Ended;
             }
         }

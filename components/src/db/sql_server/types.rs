@@ -1,5 +1,6 @@
 //! The types of SQL Server as types of SSIS.
 
+use crate::db::reading::Brought;
 use crate::db::session::ColumnInfo;
 use dtsx_engine::types::code_page::CodePage;
 use dtsx_engine::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS};
@@ -197,29 +198,34 @@ pub(super) fn info(metadata: &ColumnMetadata, column: &Column) -> ColumnInfo {
     }
 }
 
-/// The column, delivered as `wished` where nothing is lost by that.
-pub(super) fn wished(column: Column, wished: DataType) -> Column {
-    use DataType as T;
-    let fits = match (column.data_type, wished) {
-        (T::Str { .. } | T::WStr { .. } | T::Text { .. }, T::NText) => true,
-        // A byte is a unit of UTF-16 at most.
-        (T::Str { len, .. } | T::WStr { len }, T::WStr { len: room }) => len <= room,
-        (T::Str { len, code_page }, T::Str { len: room, code_page: other }) => code_page == other && len <= room,
-        (T::Str { code_page, .. }, T::Text { code_page: other }) => code_page == other,
-        (T::Bytes { .. }, T::Image) => true,
-        (T::Bytes { len }, T::Bytes { len: room }) => len <= room,
-        (T::Numeric { precision, scale }, T::Numeric { precision: room, scale: other }) => {
-            scale == other && precision <= room
-        }
-        (T::Cy, T::Numeric { precision, scale: 4 }) => precision >= 19,
-        (T::DbTimeStamp, T::Date | T::DbTimeStamp2 { scale: 3..=7 }) => true,
-        (T::DbTimeStamp2 { scale: 0..=3 }, T::DbTimeStamp | T::Date) => true,
-        (T::DbTimeStamp2 { scale }, T::DbTimeStamp2 { scale: room }) => scale <= room,
-        (T::DbTime2 { scale }, T::DbTime2 { scale: room }) => scale <= room,
-        (T::DbTime2 { scale: 0 }, T::DbTime) => true,
-        _ => false,
-    };
-    if fits { Column { data_type: wished, ..column } } else { column }
+impl Brought for Column {
+    fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    fn wished(self, wished: DataType) -> Column {
+        use DataType as T;
+        let fits = match (self.data_type, wished) {
+            (T::Str { .. } | T::WStr { .. } | T::Text { .. }, T::NText) => true,
+            // A byte is a unit of UTF-16 at most.
+            (T::Str { len, .. } | T::WStr { len }, T::WStr { len: room }) => len <= room,
+            (T::Str { len, code_page }, T::Str { len: room, code_page: other }) => code_page == other && len <= room,
+            (T::Str { code_page, .. }, T::Text { code_page: other }) => code_page == other,
+            (T::Bytes { .. }, T::Image) => true,
+            (T::Bytes { len }, T::Bytes { len: room }) => len <= room,
+            (T::Numeric { precision, scale }, T::Numeric { precision: room, scale: other }) => {
+                scale == other && precision <= room
+            }
+            (T::Cy, T::Numeric { precision, scale: 4 }) => precision >= 19,
+            (T::DbTimeStamp, T::Date | T::DbTimeStamp2 { scale: 3..=7 }) => true,
+            (T::DbTimeStamp2 { scale: 0..=3 }, T::DbTimeStamp | T::Date) => true,
+            (T::DbTimeStamp2 { scale }, T::DbTimeStamp2 { scale: room }) => scale <= room,
+            (T::DbTime2 { scale }, T::DbTime2 { scale: room }) => scale <= room,
+            (T::DbTime2 { scale: 0 }, T::DbTime) => true,
+            _ => false,
+        };
+        if fits { Column { data_type: wished, ..self } } else { self }
+    }
 }
 
 #[cfg(test)]
@@ -320,7 +326,7 @@ mod tests {
             (T::Bytes { len: 4 }, T::Image, true),
             (T::I4, T::I8, false),
         ] {
-            let found = wished(Column { data_type: from, coding: Coding::Wide }, to);
+            let found = Column { data_type: from, coding: Coding::Wide }.wished(to);
             assert_eq!(found.data_type, if granted { to } else { from }, "{from} {to}");
         }
     }
