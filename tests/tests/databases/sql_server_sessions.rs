@@ -290,3 +290,44 @@ fn a_connection_that_breaks_is_lost() {
     let error = session.execute("select 1 as a", &[], &StatementOptions::default()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Lost, "{error}");
 }
+
+#[test]
+fn encryption_is_what_the_words_say() {
+    let peer = Peer::start();
+    let (Some(own), Some(other)) = (peer.certificate("own"), peer.certificate("other")) else {
+        eprintln!("skipped: there is no openssl that makes certificates");
+        return;
+    };
+    let (all, login) = (peer.encrypted(&own, false), peer.encrypted(&own, true));
+    let pinned = |(certificate, _): &(std::path::PathBuf, _)| {
+        format!("Encrypt=True;ServerCertificate={}", certificate.display())
+    };
+    for (port, words, expected) in [
+        (all, "Encrypt=True;TrustServerCertificate=True", Ok(())),
+        // The server wants it.
+        (all, "Encrypt=False", Ok(())),
+        (all, &pinned(&own), Ok(())),
+        (all, &pinned(&other), Err("certificate")),
+        (all, "Encrypt=True", Err("certificate")),
+        (all, "Encrypt=Mandatory;HostNameInCertificate=localhost", Err("certificate")),
+        (login, "Encrypt=False", Ok(())),
+        (login, "Encrypt=True;TrustServerCertificate=True", Err("encrypt")),
+    ] {
+        let string =
+            format!("Data Source=localhost,{port};Initial Catalog=peer;User ID=me;Password={PASSWORD};{words}");
+        match (lease(&string), expected) {
+            (Ok(mut session), Ok(())) => {
+                let many =
+                    "with recursive c(n) as (select 1 union all select n + 1 from c limit 100000) select n from c";
+                assert_eq!(all_as(&mut *session, many, &[], None).len(), 100_000, "{string}");
+            }
+            (Err(error), Err(said)) => {
+                assert_eq!(error.kind, ErrorKind::Connect, "{string}: {error}");
+                assert!(error.message.to_lowercase().contains(said), "{string}: {error}");
+                assert!(!error.to_string().contains(PASSWORD), "{error}");
+            }
+            (Ok(_), Err(said)) => panic!("{string}: it connects, and not: {said}"),
+            (Err(error), Ok(())) => panic!("{string}: {error}"),
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 mod serve;
 mod sql;
+mod tls;
 mod types;
 mod wire;
 
@@ -32,7 +33,7 @@ pub struct Shared {
 pub struct Peer {
     pub port: u16,
     shared: Arc<Shared>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Peer {
@@ -50,7 +51,7 @@ impl Peer {
                 std::thread::spawn(move || serve::serve(stream, &common));
             }
         });
-        Peer { port, shared, _folder: folder }
+        Peer { port, shared, folder }
     }
 
     /// A string of a package that leads here.
@@ -60,6 +61,22 @@ impl Peer {
              Encrypt=Optional;",
             self.port
         )
+    }
+
+    /// A certificate for `localhost` and its key; None: there is no openssl that makes them.
+    pub fn certificate(&self, name: &str) -> Option<(PathBuf, PathBuf)> {
+        let file = |end: &str| self.folder.path().join(format!("{name}.{end}"));
+        let (certificate, key) = (file("crt"), file("key"));
+        let words =
+            "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
+        let mut openssl = std::process::Command::new("openssl");
+        let made = openssl.args(words.split(' ')).arg("-keyout").arg(&key).arg("-out").arg(&certificate).output();
+        made.is_ok_and(|made| made.status.success()).then_some((certificate, key))
+    }
+
+    /// The port of a server that encrypts with a certificate: everything, or the login alone.
+    pub fn encrypted(&self, (certificate, key): &(PathBuf, PathBuf), login_only: bool) -> u16 {
+        tls::front(self.port, certificate, key, login_only).local_addr().unwrap().port()
     }
 
     /// Runs statements of SQLite beside all connections; what they select comes as lines, with bars between columns.

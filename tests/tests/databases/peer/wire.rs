@@ -90,6 +90,11 @@ impl Answer {
         self.send(ANSWER, self.out.len(), true)
     }
 
+    /// Sends everything as one packet of a kind.
+    pub fn end_of(&mut self, kind: u8) -> std::io::Result<()> {
+        self.send(kind, self.out.len(), true)
+    }
+
     pub fn done(&mut self, token: u8, status: u16, command: u16, rows: u64) {
         self.out.push(token);
         self.out.extend_from_slice(&status.to_le_bytes());
@@ -140,11 +145,11 @@ impl Answer {
         self.sized(0xAD, &body);
     }
 
-    /// What a PRELOGIN gets: a version, and that nothing is encrypted.
-    pub fn before_login(&mut self) -> std::io::Result<()> {
+    /// What a PRELOGIN gets: a version, and whether anything is encrypted.
+    pub fn before_login(&mut self, encryption: u8) -> std::io::Result<()> {
         self.out = vec![
             0, 0, 21, 0, 6, 1, 0, 27, 0, 1, 2, 0, 28, 0, 1, 4, 0, 29, 0, 1, 0xFF, // where what is
-            16, 0, 0x10, 0x09, 0, 0, 2, 0, 0,
+            16, 0, 0x10, 0x09, 0, 0, encryption, 0, 0,
         ];
         self.end()
     }
@@ -155,6 +160,21 @@ pub fn short_text(out: &mut Vec<u8>, text: &str) {
     let units: Vec<u16> = text.encode_utf16().collect();
     out.push(units.len() as u8);
     out.extend(units.iter().flat_map(|u| u.to_le_bytes()));
+}
+
+/// Whether bytes are all packets of a message.
+pub fn is_whole(mut bytes: &[u8]) -> bool {
+    while let [_, status, high, low, ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if bytes.len() < length {
+            return false;
+        }
+        if status & LAST != 0 {
+            return true;
+        }
+        bytes = &bytes[length..];
+    }
+    false
 }
 
 /// Bytes of a message, one after the other. They are the tests' own client's: what is missing is a defect.
