@@ -439,7 +439,7 @@ fn missing_login(pairs: &Pairs, parts: &Parts<'_>, name: &str) -> Option<String>
     if integrated && parts.user.is_empty() {
         return Some(format!(
             "the connection \"{name}\" asks for Windows authentication (Integrated Security), which is not there: {how}. \
-             With a Kerberos ticket, an ODBC string with Trusted_Connection=Yes does it"
+             A ticket of Kerberos (kinit) does it, too, for SQL Server"
         ));
     }
     let wants = parts.password.is_none() && !parts.user.is_empty();

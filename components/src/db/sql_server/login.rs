@@ -112,7 +112,7 @@ pub(in crate::db) fn understands(pairs: &Pairs) -> bool {
     pairs.iter().all(|(key, _)| known(key))
         // A name of freetds.conf.
         && pairs.filled(&["Servername"]).is_none()
-        && !server.starts_with("np:")
+        && !["np:", "admin:", r"\\", "(localdb)"].iter().any(|way| server.starts_with(way))
         && says(&["Authentication"], &|how| how == "sqlpassword")
         // 4.2 and 5.0 are Sybase's.
         && says(&["TDS Version"], &|version| version == "auto" || version.starts_with('7') || version.starts_with('8'))
@@ -285,6 +285,9 @@ mod tests {
             "Server=db;Authentication=Active Directory Password",
             "Server=db;Column Encryption Setting=Enabled",
             "Server=np:\\\\db\\pipe\\sql\\query",
+            "Driver={SQL Server};Server=\\\\db\\pipe\\sql\\query",
+            "Driver={SQL Server};Server=(localdb)\\x",
+            "Server=admin:db",
             "Server=db;Network Library=dbnmpntw",
             "Server=db;Type System Version=SQL Server 2000",
             "Server=db;DataTypeCompatibility=80",

@@ -420,6 +420,16 @@ impl Session for SqlServerSession {
         undone
     }
 
+    fn savepoint(&mut self, name: &str) -> Outcome<()> {
+        self.simple(&self.dialect.savepoint(name))
+    }
+
+    fn rollback_to(&mut self, name: &str) -> Outcome<()> {
+        // What was undone may be the table.
+        self.bulk = None;
+        self.simple(&self.dialect.rollback_to(name))
+    }
+
     fn in_transaction(&self) -> bool {
         self.link.client.has_active_transaction()
     }

@@ -13,9 +13,12 @@ use crate::db::table_name::TableName;
 use dtsx_engine::types::{DataType, Value};
 use mssql_tds::connection::tds_client::{ResultSet, StatementResult};
 use mssql_tds::datatypes::sqldatatypes::TdsDataType as Kind;
+use std::time::Duration;
 
 /// Rows that are read to their end rather than left, as interrupting the server takes a round trip.
 const FEW: usize = 1000;
+/// How long they are waited for.
+const SOON: Duration = Duration::from_millis(100);
 /// Seconds that the server has to say that it stopped.
 const STOPPING: u32 = 5;
 
@@ -72,7 +75,7 @@ fn literal(spelled: &str, table: &TableName) -> String {
 
 impl SqlServerSession {
     /// Runs statements that nobody wants rows of.
-    fn simple(&mut self, sql: &str) -> Outcome<()> {
+    pub(super) fn simple(&mut self, sql: &str) -> Outcome<()> {
         let cursor = SqlServerCursor::open(self, sql, &[], &StatementOptions::default())?;
         Box::new(cursor).finish().map(drop)
     }
@@ -395,7 +398,7 @@ impl Drop for SqlServerCursor<'_> {
     fn drop(&mut self) {
         if self.stage == Stage::Rows && !self.session.interrupter.is_cancelled() {
             // Mostly what nobody wants any more is little, and has come already.
-            (self.block_rows, self.block_bytes) = (FEW, usize::MAX);
+            (self.block_rows, self.block_bytes, self.patience.limit) = (FEW, usize::MAX, Some(SOON));
             if self.take(Taker::nothing(self.reading.columns.len())).is_err() {
                 self.stage = Stage::Ended;
             }
