@@ -1,12 +1,13 @@
 //! Rows as Arrow columns: values come from the protocol one by one, and each goes straight into its column.
 
 use super::SOURCE;
+use super::texts::{Views, push_text};
 use super::types::{Coding, Column, code_page, column};
 use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
 use arrow::array::*;
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::buffer::NullBuffer;
 use dtsx_engine::types::{DataType, Value, calendar, decimal, scalar};
 use mssql_tds::datatypes::column_values::{
     ColumnValues, SqlDate, SqlDateTime, SqlDateTime2, SqlDateTimeOffset, SqlMoney, SqlSmallDateTime, SqlSmallMoney,
@@ -24,81 +25,6 @@ use uuid::Uuid;
 
 /// Days since 1970-01-01 of 1900-01-01, day 0 of datetime.
 const DAY_ZERO: i32 = calendar::days_from_civil(1900, 1, 1);
-/// What stands before text in UTF-16, if anything does.
-const MARK: [u8; 2] = [0xff, 0xfe];
-
-/// Appends text in UTF-16 as UTF-8. Halves of pairs that stand alone become U+FFFD.
-#[inline]
-fn push_wide(bytes: &[u8], out: &mut Vec<u8>) {
-    const STEP: usize = 8;
-    let mut rest = bytes;
-    out.reserve(bytes.len() / 2);
-    // ASCII, eight characters at a time.
-    while let Some((chunk, after)) = rest.split_first_chunk::<{ 2 * STEP }>() {
-        let (mut narrow, mut all) = ([0_u8; STEP], 0_u16);
-        for (to, pair) in narrow.iter_mut().zip(chunk.chunks_exact(2)) {
-            let unit = u16::from_le_bytes([pair[0], pair[1]]);
-            all |= unit;
-            *to = unit as u8;
-        }
-        if all >= 0x80 {
-            break;
-        }
-        out.extend_from_slice(&narrow);
-        rest = after;
-    }
-    let units = rest.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-    for c in char::decode_utf16(units) {
-        let c = c.unwrap_or('\u{fffd}');
-        match u8::try_from(c) {
-            Ok(byte @ 0..=0x7f) => out.push(byte),
-            _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-}
-
-#[inline]
-fn push_text(bytes: &[u8], coding: Coding, out: &mut Vec<u8>) {
-    match coding {
-        Coding::Wide => push_wide(bytes, out),
-        Coding::Marked => push_wide(bytes.strip_prefix(&MARK).unwrap_or(bytes), out),
-        Coding::Narrow(_) if bytes.is_ascii() => out.extend_from_slice(bytes),
-        Coding::Narrow(page) => out.extend_from_slice(page.decode(bytes).as_bytes()),
-    }
-}
-
-/// Values of different lengths: views into the bytes of all of them.
-#[derive(Default)]
-struct Views {
-    views: Vec<u128>,
-    nulls: Vec<bool>,
-    bytes: Vec<u8>,
-    any_null: bool,
-}
-
-impl Views {
-    fn with_capacity(rows: usize) -> Views {
-        Views { views: Vec::with_capacity(rows), nulls: Vec::with_capacity(rows), ..Views::default() }
-    }
-
-    /// Ends a value that begins at `from`.
-    #[inline]
-    fn end(&mut self, from: usize) {
-        self.views.push(arrow::array::make_view(&self.bytes[from..], 0, from as u32));
-        self.nulls.push(true);
-    }
-
-    fn null(&mut self) {
-        self.views.push(0);
-        self.nulls.push(false);
-        self.any_null = true;
-    }
-
-    fn parts(self) -> (ScalarBuffer<u128>, Vec<Buffer>, Option<NullBuffer>) {
-        let nulls = self.any_null.then(|| NullBuffer::from(self.nulls));
-        (ScalarBuffer::from(self.views), vec![Buffer::from_vec(self.bytes)], nulls)
-    }
-}
 
 enum Values {
     Skip,
@@ -655,13 +581,6 @@ mod tests {
         assert_eq!(narrow(65_001, "\u{e9}".as_bytes()), Value::text("\u{e9}"));
         // What is none of the code page's is no reason to stop.
         assert_eq!(narrow(65_001, &[b'a', 0xff]), Value::text("a\u{fffd}"));
-        // Half of a pair, and a mark before xml.
-        let mut out = Vec::new();
-        push_text(&[0x41, 0, 0x3d, 0xd8], Coding::Wide, &mut out);
-        assert_eq!(out, "A\u{fffd}".as_bytes());
-        out.clear();
-        push_text(&[0xff, 0xfe, 0x41, 0], Coding::Marked, &mut out);
-        assert_eq!(out, b"A");
     }
 
     #[test]
