@@ -2,8 +2,10 @@
 
 use crate::stage::{Stage, Way, run};
 use dtsx::{RunOptions, RunResult};
-use dtsx_loader::model::{Element, Executable, ForEachEnumerator, Package, Variable, VariableMapping};
-use dtsx_tests::designer::database;
+use dtsx_loader::model::{
+    Element, Executable, ForEachEnumerator, Package, PrecedenceConstraint, Variable, VariableMapping,
+};
+use dtsx_tests::designer::{database, execute_sql};
 
 /// Columns of a rowset that a loop maps: their places and the types of the variables.
 type Mapped<'a> = &'a [(i32, u16)];
@@ -14,17 +16,23 @@ const BOOL: u16 = 11;
 
 /// What a loop yields: its rows, each with the mapped columns and a `;` at its end.
 fn rows(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) -> String {
-    read(stage, schema, restrictions, mapped).0
+    read(stage, None, schema, restrictions, mapped).0
 }
 
-/// The same, and the warnings that there were.
-fn read(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) -> (String, Vec<String>) {
+/// The same, and the warnings that there were; perhaps in a transaction of the package, between two statements.
+fn read(
+    stage: &Stage,
+    around: Option<[&str; 2]>,
+    schema: &str,
+    restrictions: &[&str],
+    mapped: Mapped<'_>,
+) -> (String, Vec<String>) {
     let data = Element::new("FEESchemaRowset").with_attr("Connection", "Db").with_attr("SchemaRowset", schema);
     let data = restrictions
         .iter()
         .fold(data, |data, value| data.with_child(Element::new("Restriction").with_attr("Value", value)));
     let mut package = Package::new("Schema");
-    package.root.connection_managers = vec![database("ADO.NET:System.Data.OleDb.OleDbConnection", "Db", &stage.string)];
+    let db = database("ADO.NET:System.Data.OleDb.OleDbConnection", "Db", &stage.string);
     let mut each =
         Executable::for_each_loop("Loop", ForEachEnumerator::new("Microsoft.ForEachSchemaRowsetEnumerator", data));
     package.root.variables.push(Variable::new("User", "Out", TEXT, ""));
@@ -40,6 +48,16 @@ fn read(stage: &Stage, schema: &str, restrictions: &[&str], mapped: Mapped<'_>) 
     let note = Element::new("ExpressionTask").with_attr("Expression", &expression);
     each.executables.push(Executable::task("Microsoft.ExpressionTask", "Note", note));
     package.root.executables.push(each);
+    if let Some([before, after]) = around {
+        package.root.set_transaction_option(2);
+        package.root.executables.insert(0, execute_sql("Before", &db, before, &[]));
+        package.root.executables.push(execute_sql("After", &db, after, &[]));
+        for (name, from, to) in [("To Loop", "Before", "Loop"), ("To After", "Loop", "After")] {
+            let constraint = PrecedenceConstraint::new(name, &format!("Package\\{from}"), &format!("Package\\{to}"));
+            package.root.precedence_constraints.push(constraint);
+        }
+    }
+    package.root.connection_managers = vec![db];
     let ran = run(stage.package(&package), RunOptions::default());
     assert_eq!(ran.outcome.result, RunResult::Success, "{:?} {schema}: {:#?}", stage.way, ran.said("OnError"));
     let out = ran.outcome.variables.iter().find(|v| v.name == "User::Out");
@@ -96,11 +114,28 @@ fn tables_and_their_columns() {
 fn what_cannot_be_described_is_left_out_and_told() {
     for stage in stages().filter(|s| matches!(s.way, Way::Sqlite | Way::MariaDb | Way::MariaDbOdbc)) {
         stage.sql("create table gone (id int); create view broken as select id from gone; drop table gone");
-        let (found, warnings) = read(&stage, "Columns", &["", &schema(&stage)], &[(2, TEXT), (3, TEXT)]);
+        let (found, warnings) = read(&stage, None, "Columns", &["", &schema(&stage)], &[(2, TEXT), (3, TEXT)]);
         let expected = "children,id;children,note;parents,id;parents,name;parents,price;seen,id;";
         assert_eq!(found, expected, "{:?}", stage.way);
         let told = |w: &String| w.contains("The schema rowset Columns of \"Db\": broken is left out");
         assert!(warnings.len() == 1 && warnings.iter().all(told), "{:?} {warnings:?}", stage.way);
+    }
+}
+
+/// PostgreSQL ends a transaction in which a statement failed.
+#[test]
+fn what_cannot_be_described_ends_no_transaction() {
+    for stage in stages().filter(|s| matches!(s.way, Way::Postgres | Way::PostgresOdbc)) {
+        let weak = format!("weak_{:?}", stage.way).to_lowercase();
+        stage.sql(&format!(
+            "create role {weak}; grant all on parents to {weak}; create schema hidden; create table hidden.kept (id int); \
+             grant all on hidden.kept to {weak}"
+        ));
+        let around = [&format!("set role {weak}")[..], "insert into parents values (7, 'y', 1)"];
+        let (found, warnings) = read(&stage, Some(around), "Columns", &["", "hidden"], &[(2, TEXT), (3, TEXT)]);
+        assert_eq!((found.as_str(), warnings.len()), ("", 1), "{:?} {warnings:?}", stage.way);
+        assert!(warnings[0].contains("kept is left out: it cannot be described"), "{:?} {warnings:?}", stage.way);
+        assert_eq!(stage.sql("select id from parents"), ["7"], "{:?}", stage.way);
     }
 }
 
