@@ -1,8 +1,8 @@
 //! MariaDB and MySQL by their own protocol: statements and rows in binary form, loads by bulk execution.
 //!
-//! `login` is where the server is and who asks, `wire` the connection; `types` reads rows and `values` writes parameters;
-//! `statements` is what a session runs, `load` what is run for many rows. A block of rows is the packets as they came; a
-//! lane decodes them, and texts stay where they are, as views into the block.
+//! `login` is where the server is and who asks, `wire` the connection and its handshake; `types` reads rows and `values`
+//! writes parameters; `statements` is what a session runs, `load` what is run for many rows. A block of rows is the packets
+//! as they came; a lane decodes them, and texts stay where they are, as views into the block.
 
 mod load;
 mod login;
