@@ -15,4 +15,4 @@ pub use paths::PathMap;
 pub use services::{CancelHook, CancelToken, ChaosOptions, ReaderSink, RunOptions, Services, apart};
 pub use shared::Shared;
 pub use transaction::{Participant, Transaction};
-pub use waiting::{Handover, OwnThread, Waited};
+pub use waiting::{Handover, OwnThread, Waited, watched};

@@ -112,6 +112,25 @@ impl CancelToken {
     }
 }
 
+/// Does `work`, which only `interrupt` ends before its time, and interrupts it from another thread when it takes longer than
+/// `limit`. Whether it was interrupted; without a thread to be had, it is not.
+pub fn watched<T>(limit: Duration, interrupt: impl FnOnce() + Send, work: impl FnOnce() -> T) -> (T, bool) {
+    std::thread::scope(|scope| {
+        let (done, wait) = mpsc::channel::<()>();
+        let watch = move || {
+            let late = wait.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            if late {
+                interrupt();
+            }
+            late
+        };
+        let watching = std::thread::Builder::new().name("dtsx-watch".to_owned()).spawn_scoped(scope, watch);
+        let result = work();
+        drop(done);
+        (result, watching.is_ok_and(|thread| thread.join().unwrap_or(false)))
+    })
+}
+
 /// A bounded queue between a thread that waits and a driver that does not. Each side closes it when it goes away; a
 /// failure of one side reaches the other as its error.
 pub struct Handover<T> {
@@ -284,6 +303,22 @@ mod tests {
 
     fn services() -> Services {
         Services::new(RunOptions { threads: 1, ..RunOptions::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_is_watched_is_interrupted_when_its_time_is_over() {
+        let interrupted = AtomicUsize::new(0);
+        let count = || drop(interrupted.fetch_add(1, Ordering::SeqCst));
+        assert_eq!(watched(Duration::from_secs(1000), count, || 7), (7, false));
+        assert_eq!(interrupted.load(Ordering::SeqCst), 0);
+        let endless = || {
+            while interrupted.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            8
+        };
+        assert_eq!(watched(Duration::from_millis(1), count, endless), (8, true));
+        assert_eq!(interrupted.load(Ordering::SeqCst), 1);
     }
 
     #[test]

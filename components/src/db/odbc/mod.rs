@@ -23,6 +23,7 @@ use super::session::{
     Session, StatementOptions,
 };
 use super::table_name::TableName;
+use dtsx_engine::run::watched;
 use dtsx_engine::types::DataType;
 use ffi::{Connection, Statement, Working};
 use habits::Habits;
@@ -31,7 +32,6 @@ use odbc_sys::InfoType;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 use writer::Manner;
 
@@ -198,29 +198,14 @@ impl OdbcSession {
 /// Does what asks a server, and cancels that when it takes longer than `limit`.
 fn within<T>(limit: Option<Duration>, working: &Working, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let Some(limit) = limit else { return work() };
-    std::thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        let watch = move || {
-            let late = wait.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-            if late {
-                working.cancel();
-            }
-            late
-        };
-        let watching = std::thread::Builder::new().name("dtsx-limit".to_owned()).spawn_scoped(scope, watch);
-        let result = work();
-        drop(done);
-        match watching.map(|thread| thread.join()) {
-            Ok(Ok(true)) => {
-                let message = format!(
-                    "the server does not answer within the timeout of the statement, {} s",
-                    limit.as_secs_f32()
-                );
-                Err(DbError { source: "ODBC".into(), ..DbError::new(ErrorKind::Timeout, message) })
-            }
-            _ => result,
+    match watched(limit, || working.cancel(), work) {
+        (_, true) => {
+            let seconds = limit.as_secs_f32();
+            let message = format!("the server does not answer within the timeout of the statement, {seconds} s");
+            Err(DbError { source: "ODBC".into(), ..DbError::new(ErrorKind::Timeout, message) })
         }
-    })
+        (done, false) => done,
+    }
 }
 
 fn told<T>(cancelled: &AtomicBool, result: Outcome<T>) -> Outcome<T> {
