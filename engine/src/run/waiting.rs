@@ -308,7 +308,9 @@ mod tests {
     #[test]
     fn what_is_watched_is_interrupted_when_its_time_is_over() {
         let interrupted = AtomicUsize::new(0);
-        let count = || drop(interrupted.fetch_add(1, Ordering::SeqCst));
+        let count = || {
+            interrupted.fetch_add(1, Ordering::SeqCst);
+        };
         assert_eq!(watched(Duration::from_secs(1000), count, || 7), (7, false));
         assert_eq!(interrupted.load(Ordering::SeqCst), 0);
         let endless = || {

@@ -280,7 +280,7 @@ fn private_drivers(file: &str) {
         said.contains("\"Elsewhere\"") && said.to_lowercase().contains("stage") && !said.contains("planted"),
         "{said}"
     );
-    let said = refused("Driver={ODBC Driver 18 for SQL Server};Server=db;UID=me;PWD=planted-secret");
+    let said = refused("Driver={Oracle in OraClient19Home1};DBQ=db;UID=me;PWD=planted-secret");
     assert!(said.contains("My Lite") && said.contains("odbcinst.ini") && !said.contains("planted"), "{said}");
     assert!(said.contains("install"), "{said}");
     let said = refused("Driver=Gone;Server=db");
