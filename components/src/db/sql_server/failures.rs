@@ -9,6 +9,8 @@ use mssql_tds::error::{Error, SqlErrorInfo};
 const NUMBERS: &str = "msodbcsql";
 /// From this severity on, the server ends the connection.
 const FATAL: i32 = 20;
+/// How the protocol's crate begins to say that it waits no longer.
+const MANY: &str = "Too many Done tokens";
 /// That a statement was ended is no news beside the reason.
 const TERMINATED: u32 = 3621;
 
@@ -18,7 +20,7 @@ pub(super) fn interrupted() -> DbError {
 
 /// What a failure of the protocol's crate says. Its texts hold no secrets: passwords are in none of its errors.
 pub(super) fn failure(error: Error) -> DbError {
-    let said = error.to_string();
+    let mut said = error.to_string();
     let kind = match error {
         Error::SqlServerError { diagnostics } => return of_server(&diagnostics.errors),
         Error::TimeoutError(_) => {
@@ -33,8 +35,14 @@ pub(super) fn failure(error: Error) -> DbError {
         Error::TypeConversionError(_) | Error::EncodedValueTooLong { .. } | Error::UnsupportedEncoding { .. } => {
             ErrorKind::Value
         }
-        Error::UsageError(_) | Error::ImplementationError(_) | Error::BulkCopyError(_) => ErrorKind::Other,
+        Error::BulkCopyError(_) => ErrorKind::Other,
         Error::UnimplementedFeature { .. } | Error::ColumnEncryptionError(_) => ErrorKind::Unsupported,
+        Error::UsageError(what) if what.starts_with(MANY) => {
+            let advice = "more than 10,000 statements in a row gave neither rows nor counts, and no more are waited for; \
+                          SET NOCOUNT ON at the beginning of the batch or procedure spares their answers";
+            said = advice.to_owned();
+            ErrorKind::Lost
+        }
         // An answer that makes no sense leaves nobody knowing where the next one begins.
         _ => ErrorKind::Lost,
     };
@@ -163,5 +171,7 @@ mod tests {
         let cancelled = Error::OperationCancelledError("x".into());
         assert_eq!(failure(cancelled).kind, ErrorKind::Cancelled);
         assert_eq!(failure(Error::ConnectionClosed("gone".into())).kind, ErrorKind::Lost);
+        let many = failure(Error::UsageError("Too many Done tokens with has_more=true without ColMetadata".into()));
+        assert!(many.kind == ErrorKind::Lost && many.message.contains("NOCOUNT"), "{many}");
     }
 }

@@ -19,28 +19,45 @@ pub(super) struct Link {
     pub(super) client: TdsClient,
     /// There until the session ends.
     runtime: Option<Runtime>,
+    /// What comes next is not the answer to what is asked next.
+    broken: bool,
+}
+
+/// Whether a failure leaves nobody knowing what of an answer is yet to come: the crate gives some up half way, and takes the
+/// rest for the answer to the next statement.
+fn leaves_a_rest(error: &Error) -> bool {
+    use Error as E;
+    let known = matches!(error, E::SqlServerError { .. } | E::OperationCancelledError(_) | E::TimeoutError(_));
+    // Refused before anything was sent.
+    let unsent =
+        matches!(error, E::TypeConversionError(_) | E::EncodedValueTooLong { .. } | E::UnsupportedEncoding { .. });
+    !known && !unsent && !matches!(error, E::BulkCopyError(_) | E::UnimplementedFeature { .. })
 }
 
 impl Link {
     pub(super) fn new(client: TdsClient, runtime: Runtime) -> Link {
-        Link { client, runtime: Some(runtime) }
+        Link { client, runtime: Some(runtime), broken: false }
     }
-}
 
-impl Link {
+    /// Whether the connection is of no more use.
+    pub(super) fn is_dead(&self) -> bool {
+        self.broken || self.client.is_connection_dead()
+    }
+
     /// Waits for what is done with the connection.
     pub(super) fn wait<'l, T, F>(&'l mut self, work: impl FnOnce(&'l mut TdsClient) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        match &self.runtime {
-            Some(runtime) => runtime.block_on(work(&mut self.client)),
-            None => Err(Error::ConnectionClosed("the session has ended".to_owned())),
-        }
+        let runtime = match &self.runtime {
+            Some(runtime) if !self.broken => runtime,
+            _ => return Err(Error::ConnectionClosed("the connection broke".to_owned())),
+        };
+        let done = runtime.block_on(work(&mut self.client));
+        self.broken = done.as_ref().is_err_and(leaves_a_rest);
+        done
     }
-}
 
-impl Link {
     /// The same, no longer than that; then the connection is of no more use.
     pub(super) fn wait_for<'l, T, F>(
         &'l mut self,
@@ -195,6 +212,20 @@ mod tests {
             let told = patience(Some(20)).wait_once(broken).await;
             assert_eq!(told.map_err(|e| failure(e).kind), Err(ErrorKind::Lost));
         });
+    }
+
+    #[test]
+    fn answers_that_were_given_up_end_the_connection() {
+        for (error, rest) in [
+            (Error::UsageError("Too many Done tokens".into()), true),
+            (Error::ProtocolError("no sense".into()), true),
+            (Error::ConnectionClosed("gone".into()), true),
+            (Error::OperationCancelledError("x".into()), false),
+            (Error::from_sql_errors(Vec::new()), false),
+            (Error::TypeConversionError("x".into()), false),
+        ] {
+            assert_eq!(leaves_a_rest(&error), rest, "{error}");
+        }
     }
 
     #[test]

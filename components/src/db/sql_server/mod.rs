@@ -96,7 +96,7 @@ impl SqlServerSession {
         let kind = match error.kind {
             _ if self.interrupter.is_cancelled() => ErrorKind::Cancelled,
             ErrorKind::Cancelled => ErrorKind::Other,
-            ErrorKind::Other if self.link.client.is_connection_dead() => ErrorKind::Lost,
+            ErrorKind::Other if self.link.is_dead() => ErrorKind::Lost,
             kind => kind,
         };
         DbError { kind, ..error }
@@ -197,7 +197,7 @@ impl Session for SqlServerSession {
     fn rollback(&mut self) -> Outcome<()> {
         // What was undone may be the table.
         self.bulk = None;
-        if self.link.client.is_connection_dead() {
+        if self.link.is_dead() {
             return Err(DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Lost, "the connection broke") });
         }
         // Some failures end the transaction; then there is none to be undone.
@@ -208,11 +208,7 @@ impl Session for SqlServerSession {
         if !self.interrupter.is_cancelled() {
             return self.link.wait(|c| c.rollback_transaction(None, None)).map_err(failure);
         }
-        let undone = self.link.wait_for(UNDOING, |c| c.rollback_transaction(None, None)).map_err(failure);
-        if undone.is_err() {
-            self.link.client.mark_connection_dead();
-        }
-        undone
+        self.link.wait_for(UNDOING, |c| c.rollback_transaction(None, None)).map_err(failure)
     }
 
     fn savepoint(&mut self, name: &str) -> Outcome<()> {
@@ -241,7 +237,7 @@ impl Session for SqlServerSession {
     fn reset(&mut self) -> bool {
         self.prepared = None;
         self.bulk = None;
-        if self.link.client.is_connection_dead() {
+        if self.link.is_dead() {
             return false;
         }
         self.link.client.prepare_reset_connection(false);
