@@ -238,7 +238,7 @@ fn triggers_see_the_statements_that_they_would_see() {
     let inserts = peer.heard().iter().filter(|s| s.starts_with("INSERT INTO")).count();
     assert_eq!(inserts, 3, "{:?}", peer.heard());
     // A table without any takes rows in bulk either way.
-    peer.sql("drop trigger noted");
+    run(&mut *session, "drop trigger noted");
     assert!(loaded(&mut *session, &rows, &types, &["v"], &alone).is_empty());
     assert_eq!((peer.bulk_rows(), peer.sql("select count(*) from t")), (3, vec!["6".to_owned()]));
 }

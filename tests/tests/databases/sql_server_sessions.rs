@@ -3,7 +3,7 @@
 
 use crate::peer::{PASSWORD, Peer};
 use crate::sessions::{all_as, lease, reach, read, run, services};
-use dtsx_components::db::{ErrorKind, Param, Relation, Session, StatementOptions, TableName};
+use dtsx_components::db::{Direction, ErrorKind, Param, Relation, Session, StatementOptions, TableName};
 use dtsx_engine::types::{DataType, Value};
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,22 @@ fn parameters_go_in_as_they_are() {
 }
 
 #[test]
+fn what_comes_out_of_parameters() {
+    let peer = Peer::start();
+    let mut session = lease(&peer.string()).unwrap();
+    let out = |t: DataType, v: Value| Param { direction: Direction::InputOutput, ..Param::input(t, v) };
+    let params = [
+        out(DataType::I4, Value::I4(20)),
+        Param::input(DataType::I4, Value::I4(1)),
+        out(DataType::WStr { len: 20 }, Value::text("a")),
+        out(DataType::R8, Value::R8(0.5)),
+    ];
+    let sql = "set ? = ? + 41; set ? = 'Köln'; select ? as same";
+    let done = session.execute(sql, &params, &StatementOptions::default()).unwrap();
+    assert_eq!(done.outputs, [Value::I4(42), Value::Null, Value::text("Köln"), Value::R8(0.5)]);
+}
+
+#[test]
 fn results_come_one_after_the_other() {
     let peer = Peer::start();
     peer.make("create table t(id int not null primary key, v nvarchar(20))");
@@ -189,7 +205,14 @@ fn tables_and_queries_are_described() {
         ]
     );
     let query = session.describe(&Relation::Query("select n, d from t where id = ?")).unwrap();
-    assert_eq!(query.len(), 2);
+    let told: Vec<_> = query.iter().map(|c| (c.name.as_str(), c.data_type, c.nullable)).collect();
+    assert_eq!(
+        told,
+        [
+            ("n", DataType::WStr { len: 5 }, Some(false)),
+            ("d", DataType::Numeric { precision: 9, scale: 2 }, Some(true)),
+        ]
+    );
     let missing = session.describe(&Relation::Table(&TableName::parse("nowhere"))).unwrap_err();
     assert_eq!((missing.kind, missing.native), (ErrorKind::NoTable, 208), "{missing}");
 }

@@ -45,6 +45,14 @@ const MOST_PARTS: usize = 3;
 /// What the server says where a table or a login takes no bulk copy at all.
 const NO_BULK: [i32; 4] = [4801, 4808, 4816, 4834];
 
+/// What the server said of a table.
+pub(super) struct Known {
+    table: String,
+    columns: Arc<[BulkCopyColumnMetadata]>,
+    /// Whether it has triggers.
+    fires: Option<bool>,
+}
+
 /// How the rows of a table are written.
 enum Manner {
     /// By bulk copy.
@@ -150,14 +158,14 @@ impl Manner {
         columns: &[LoadColumn],
         options: &LoadOptions,
     ) -> Outcome<Manner> {
-        // A trigger sees the rows of a statement; some are written for one.
-        if table.parts.len() > MOST_PARTS
-            || columns.is_empty()
-            || (options.row_by_row && session.has_triggers(table)?)
-        {
+        if table.parts.len() > MOST_PARTS || columns.is_empty() {
             return Ok(Manner::Insert);
         }
-        let there = session.bulk_columns(&session.dialect.table(table), options.timeout)?;
+        let there = session.bulk_columns(table, options)?;
+        // A trigger sees the rows of a statement; some are written for one.
+        if options.row_by_row && session.fires(table)? {
+            return Ok(Manner::Insert);
+        }
         let mut sent = Vec::new();
         for (place, column) in columns.iter().enumerate() {
             let named = |exactly: bool| {
@@ -178,19 +186,36 @@ impl Manner {
 
 impl SqlServerSession {
     /// The columns of a table as bulk copy knows them.
-    fn bulk_columns(&mut self, table: &str, timeout: Option<Duration>) -> Outcome<Arc<[BulkCopyColumnMetadata]>> {
-        if let Some((_, known)) = self.bulk.as_ref().filter(|(known, _)| known == table) {
-            return Ok(known.clone());
+    fn bulk_columns(&mut self, table: &TableName, options: &LoadOptions) -> Outcome<Arc<[BulkCopyColumnMetadata]>> {
+        let spelled = self.dialect.table(table);
+        if let Some(known) = self.bulk.as_ref().filter(|known| known.table == spelled) {
+            return Ok(known.columns.clone());
         }
-        let timeout = timeout.map_or(Duration::ZERO, |t| Duration::from_secs(seconds(t).into()));
-        let name = table.to_owned();
+        let (name, timeout) = (spelled.clone(), limit(options));
         let found = self.link.wait(|client| async move {
             BulkCopy::new(client, name).timeout(timeout).retrieve_destination_metadata().await
         });
-        let found: Arc<[BulkCopyColumnMetadata]> = found.map_err(failure)?.into();
-        self.bulk = Some((table.to_owned(), found.clone()));
-        Ok(found)
+        let columns: Arc<[BulkCopyColumnMetadata]> = found.map_err(failure)?.into();
+        self.bulk = Some(Known { table: spelled, columns: columns.clone(), fires: None });
+        Ok(columns)
     }
+
+    /// Whether the table that was asked for last has triggers.
+    fn fires(&mut self, table: &TableName) -> Outcome<bool> {
+        if let Some(fires) = self.bulk.as_ref().and_then(|known| known.fires) {
+            return Ok(fires);
+        }
+        let fires = self.has_triggers(table)?;
+        if let Some(known) = &mut self.bulk {
+            known.fires = Some(fires);
+        }
+        Ok(fires)
+    }
+}
+
+/// How long a statement may take, as bulk copy is told: 0 is as long as it needs.
+fn limit(options: &LoadOptions) -> Duration {
+    options.timeout.map_or(Duration::ZERO, |t| Duration::from_secs(seconds(t).into()))
 }
 
 impl Bulk {
@@ -231,7 +256,7 @@ impl SqlServerLoader<'_> {
         };
         let inside = self.session.in_transaction();
         let (table, options) = (self.session.dialect.table(&self.table), &self.options);
-        let timeout = options.timeout.map_or(Duration::ZERO, |t| Duration::from_secs(seconds(t).into()));
+        let timeout = limit(options);
         let looking = &interrupter;
         let done = self.session.link.wait(|client| async move {
             let mut copy = BulkCopy::new(&mut *client, table)

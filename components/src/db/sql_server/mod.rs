@@ -31,7 +31,6 @@ use super::session::{
 };
 use super::table_name::TableName;
 use dtsx_engine::types::DataType;
-use mssql_tds::datatypes::bulk_copy_metadata::BulkCopyColumnMetadata;
 use mssql_tds::message::transaction_management::TransactionIsolationLevel;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,8 +73,8 @@ struct SqlServerSession {
     interrupter: Arc<Interrupter>,
     /// The statement that was prepared last: those that run once for each row are prepared once.
     prepared: Option<rows::Prepared>,
-    /// The table that was loaded last, and its columns: loads of one table follow each other.
-    bulk: Option<(String, Arc<[BulkCopyColumnMetadata]>)>,
+    /// The table that was loaded last: loads of one table follow each other.
+    bulk: Option<load::Known>,
 }
 
 impl SqlServerSession {

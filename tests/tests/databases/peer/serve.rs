@@ -1,7 +1,9 @@
 //! One connection of the peer.
 
+mod bulk;
+
 use super::sql::{self, Known, Token};
-use super::types::{COLLATION, COLLATION_NAME, Type};
+use super::types::{COLLATION, Type};
 use super::wire::{self, Answer, Bytes, Message};
 use super::{PASSWORD, Shared};
 use rusqlite::Connection;
@@ -138,6 +140,8 @@ struct Serving<'s> {
     rows: u64,
     format_only: bool,
     prepared: HashMap<i32, (String, String)>,
+    /// What SET made of parameters.
+    variables: Vec<(String, Value)>,
     /// The table and the columns that rows are to come for.
     bulk: Option<(String, Vec<String>)>,
 }
@@ -169,6 +173,7 @@ pub fn serve(stream: TcpStream, shared: &Shared) {
         rows: 0,
         format_only: false,
         prepared: HashMap::new(),
+        variables: Vec::new(),
         bulk: None,
     };
     let _ = serving.run(&messages);
@@ -297,6 +302,19 @@ impl Serving<'_> {
                 self.format_only = word(2) == "on";
                 return Ok((0, None));
             }
+            ("set", name) if name.starts_with('@') => {
+                let known = Known { transactions: self.transactions, rows: self.rows, identity: 0 };
+                let (expression, _) = sql::translated(&tokens[3..], &known);
+                let mut prepared = self.connection.prepare(&format!("select {expression}"))?;
+                for (name, value) in params {
+                    if let Some(at) = prepared.parameter_index(name)? {
+                        prepared.raw_bind_parameter(at, value)?;
+                    }
+                }
+                let value = prepared.raw_query().next()?.map(|row| row.get(0)).transpose()?.unwrap_or(Value::Null);
+                self.variables.push((name.to_owned(), value));
+                return Ok((0, None));
+            }
             ("set" | "if" | "use" | "declare", _) => return Ok((0, None)),
             ("begin", "tran" | "transaction") => return self.begin().map(|()| (0, None)),
             ("commit", _) => return self.commit().map(|()| (0, None)),
@@ -346,6 +364,9 @@ impl Serving<'_> {
             _ => {}
         }
         let text = sql::text(tokens);
+        if text.contains("dm_exec_describe_first_result_set") {
+            return self.describe(params);
+        }
         if text.contains("sys.triggers") {
             return self.triggers(tokens);
         }
@@ -392,9 +413,7 @@ impl Serving<'_> {
             let kind = declared[at].or_else(|| casts.get(at).copied().flatten()).unwrap_or_else(|| Type::of(&first));
             let place = described.iter().find(|c| c.name == *name);
             let flags = place.map_or(9, |c| u16::from(c.nullable) | 8 | u16::from(c.identity) << 4);
-            // Of an expression the name is empty.
-            let shown = if name.contains(['(', ' ', '\'', '@']) && place.is_none() { "" } else { name };
-            columns.push((shown.to_owned(), kind, flags));
+            columns.push((shown(name, place.is_some()), kind, flags));
         }
         self.answer.out.extend(head(&columns));
         let mut count = 0;
@@ -411,6 +430,62 @@ impl Serving<'_> {
             row = rows.next()?;
         }
         Ok((command, Some(count)))
+    }
+
+    /// The columns of the query that the first parameter holds.
+    fn describe(&mut self, params: &[(String, Value)]) -> Result<(u16, Option<u64>), Stop> {
+        let Some((_, Value::Text(query))) = params.first() else {
+            return refused(50_000, 16, "what is to be described?");
+        };
+        let columns: Vec<(String, Type, u16)> = ["name", "is_nullable", "type", "length", "precision", "scale", "page"]
+            .into_iter()
+            .chain(["is_identity_column", "is_computed_column", "error_number"])
+            .map(|name| match name {
+                "name" => (name.to_owned(), Type::Wide(false, 128), 9),
+                _ if name.starts_with("is_") => (name.to_owned(), Type::Bit, 9),
+                _ => (name.to_owned(), Type::Int(4), 9),
+            })
+            .collect();
+        let rows = self.described(query).unwrap_or_else(|_| {
+            let mut row = vec![Value::Null; 10];
+            row[9] = Value::Integer(208);
+            vec![row]
+        });
+        self.answer.out.extend(head(&columns));
+        for row in &rows {
+            self.answer.out.push(0xD1);
+            columns.iter().zip(row).for_each(|((_, kind, _), value)| kind.write(value, &mut self.answer.out));
+        }
+        Ok((0xC1, Some(rows.len() as u64)))
+    }
+
+    fn described(&self, query: &str) -> Result<Vec<Vec<Value>>, Stop> {
+        let tokens = sql::statements(query).into_iter().next().unwrap_or_default();
+        let known = Known { transactions: self.transactions, rows: 0, identity: 0 };
+        let (translated, casts) = sql::translated(&tokens, &known);
+        let prepared = self.connection.prepare(&translated)?;
+        let from = tokens.iter().position(|t| t.is("from")).map(|at| sql::table(&tokens, at + 1).0);
+        let there = from.map_or(Ok(Vec::new()), |table| self.columns_of(&table))?;
+        let number = |n: i64| Value::Integer(n);
+        let of = |(at, column): (usize, rusqlite::Column<'_>)| {
+            let place = there.iter().find(|c| c.name == column.name());
+            let declared = column.decl_type().and_then(Type::parse).or_else(|| casts.get(at).copied().flatten());
+            let [kind, length, precision, scale] = declared.unwrap_or(Type::Int(4)).catalogued();
+            let flag = |set: bool| number(i64::from(set));
+            vec![
+                Value::Text(shown(column.name(), place.is_some())),
+                flag(place.is_none_or(|c| c.nullable)),
+                number(kind),
+                number(length),
+                number(precision),
+                number(scale),
+                number(1252),
+                flag(place.is_some_and(|c| c.identity)),
+                flag(false),
+                Value::Null,
+            ]
+        };
+        Ok(prepared.columns().enumerate().map(of).collect())
     }
 
     /// Rows of a result of texts.
@@ -464,49 +539,6 @@ impl Serving<'_> {
         if found.is_empty() { refused(208, 16, format!("Invalid object name '{table}'.")) } else { Ok(found) }
     }
 
-    /// What the protocol's crate asks for before a bulk copy: whether a transaction is open, the columns, and the names of
-    /// their collations.
-    fn table_for_bulk(&mut self, text: &str) -> Served {
-        let quoted = text.rsplit_once("sp_tablecollations_100 N'").and_then(|(_, rest)| rest.split_once("';"));
-        let parts = sql::statements(quoted.map_or("", |(name, _)| name)).into_iter().next().unwrap_or_default();
-        // An omitted schema is a point in front.
-        let from = parts.iter().position(|t| t.text != ".").unwrap_or(0);
-        let (table, _) = sql::table(&parts, from);
-        self.answer.out.extend(head(&[(String::new(), Type::Int(4), 9)]));
-        self.answer.out.push(0xD1);
-        Type::Int(4).write(&Value::Integer(self.transactions.into()), &mut self.answer.out);
-        self.answer.done(0xFD, wire::MORE | wire::COUNT, 0xC1, 1);
-        let found = self.columns_of(&table)?;
-        let flags = |c: &ColumnOf| u16::from(c.nullable) | 8 | u16::from(c.identity) << 4;
-        let columns: Vec<_> = found.iter().map(|c| (c.name.clone(), c.kind, flags(c))).collect();
-        self.answer.out.extend(head(&columns));
-        self.answer.done(0xFD, wire::MORE | wire::COUNT, 0xC1, 0);
-        let collated = |c: &ColumnOf| matches!(c.kind, Type::Narrow(..) | Type::Wide(..) | Type::Text | Type::NText);
-        let columns = [
-            ("colid".to_owned(), Type::Int(4), 9),
-            ("name".to_owned(), Type::Wide(false, 128), 9),
-            ("tds_collation".to_owned(), Type::Binary(true, 5), 9),
-            ("collation".to_owned(), Type::Wide(false, 128), 9),
-        ];
-        self.answer.out.extend(head(&columns));
-        for (at, column) in found.iter().enumerate() {
-            let told = collated(column);
-            let or_null = |value: Value| if told { value } else { Value::Null };
-            let row = [
-                Value::Integer(at as i64 + 1),
-                Value::Text(column.name.clone()),
-                or_null(Value::Blob(COLLATION.to_vec())),
-                or_null(Value::Text(COLLATION_NAME.to_owned())),
-            ];
-            self.answer.out.push(0xD1);
-            columns.iter().zip(&row).for_each(|((_, kind, _), value)| kind.write(value, &mut self.answer.out));
-        }
-        self.answer.done(0xFF, wire::MORE | wire::COUNT, 0xC1, found.len() as u64);
-        self.answer.out.extend_from_slice(&[0x79, 0, 0, 0, 0]);
-        self.answer.done(0xFE, 0, 0, 0);
-        Ok(())
-    }
-
     /// Calls of procedures.
     fn call(&mut self, message: &[u8]) -> Served {
         let mut bytes = Bytes(message);
@@ -523,14 +555,17 @@ impl Serving<'_> {
             units => bytes.text(usize::from(units)),
         };
         bytes.short();
-        let mut params = Vec::new();
+        let (mut params, mut kinds, mut comes_out) = (Vec::new(), Vec::new(), Vec::new());
         // Another call may follow, behind a mark; the tests' clients send one.
         while !bytes.0.is_empty() && !matches!(bytes.0[0], 0xFF | 0x80) {
             let units = usize::from(bytes.byte());
             let name = bytes.text(units);
-            bytes.byte();
+            let status = bytes.byte();
             let kind = Type::described(&mut bytes, false);
-            params.push((name, kind.read(&mut bytes)));
+            let value = kind.read(&mut bytes);
+            comes_out.push(status & 1 != 0);
+            kinds.push(kind);
+            params.push((name, value));
         }
         let text = |at: usize| match params.get(at) {
             Some((_, Value::Text(text))) => text.clone(),
@@ -549,7 +584,8 @@ impl Serving<'_> {
             };
             params.iter().skip(from).enumerate().map(of).collect::<Vec<_>>()
         };
-        let mut handle = None;
+        let (mut handle, mut outputs) = (None, Vec::new());
+        self.variables.clear();
         let served = match name.to_ascii_lowercase().as_str() {
             "sp_executesql" => self.batch(&text(0), &named(&text(1), 2), true),
             "sp_prepare" | "sp_prepexec" => {
@@ -584,6 +620,20 @@ impl Serving<'_> {
                 return Ok(());
             }
             other => other?,
+        }
+        if name.eq_ignore_ascii_case("sp_executesql") {
+            for (at, (name, value)) in named(&text(1), 2).into_iter().enumerate().filter(|(at, _)| comes_out[at + 2]) {
+                let set = self.variables.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+                outputs.push((name.clone(), kinds[at + 2], set.map_or(value, |(_, value)| value.clone())));
+            }
+        }
+        for (name, kind, value) in outputs {
+            let out = &mut self.answer.out;
+            out.extend_from_slice(&[0xAC, 0, 0]);
+            wire::short_text(out, &name);
+            out.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0]);
+            kind.describe(out);
+            kind.write(&value, out);
         }
         self.returned(handle);
         self.answer.out.extend_from_slice(&[0x79, 0, 0, 0, 0]);
@@ -675,85 +725,6 @@ impl Serving<'_> {
         self.answer.done(0xFD, 0, 0, 0);
         Ok(())
     }
-
-    /// The rows of a bulk load: all of them, or none.
-    fn load(&mut self, message: &[u8]) -> Served {
-        let Some((table, names)) = self.bulk.take() else {
-            return refused(4804, 16, "rows come, and no INSERT BULK was before them");
-        };
-        let mut bytes = Bytes(message);
-        assert_eq!(bytes.byte(), 0x81, "rows begin with their columns");
-        let count = usize::from(bytes.short());
-        let mut kinds = Vec::new();
-        for _ in 0..count {
-            bytes.int();
-            bytes.short();
-            kinds.push(Type::described(&mut bytes, true));
-            let units = usize::from(bytes.byte());
-            bytes.text(units);
-        }
-        assert_eq!(count, names.len(), "INSERT BULK names other columns than its rows have");
-        let there = self.columns_of(&table)?;
-        let mut rows = Vec::new();
-        // FreeTDS says nothing behind the last row.
-        while !bytes.0.is_empty() {
-            match bytes.byte() {
-                0xD1 => rows.push(kinds.iter().map(|kind| kind.read(&mut bytes)).collect::<Vec<Value>>()),
-                0xFD => break,
-                other => panic!("{other:#x} where a row is to begin"),
-            }
-        }
-        self.shared.bulk.fetch_add(rows.len(), Ordering::Relaxed);
-        for (at, name) in names.iter().enumerate() {
-            let column = there.iter().find(|c| c.name.eq_ignore_ascii_case(name));
-            let Some(column) = column else { return refused(207, 16, format!("Invalid column name '{name}'.")) };
-            if rows.iter().any(|row| column.kind.too_long(&row[at])) {
-                return refused(
-                    4815,
-                    16,
-                    format!("Received an invalid column length from the bcp client for colid {}.", at + 1),
-                );
-            }
-        }
-        self.connection.execute_batch("savepoint peer_bulk")?;
-        let inserted = self.insert(&table, &names, &there, &rows);
-        self.connection.execute_batch(if inserted.is_ok() {
-            "release peer_bulk"
-        } else {
-            "rollback to peer_bulk; release peer_bulk"
-        })?;
-        inserted?;
-        self.answer.done(0xFD, wire::COUNT, 0xC3, rows.len() as u64);
-        Ok(())
-    }
-
-    fn insert(&self, table: &str, names: &[String], there: &[ColumnOf], rows: &[Vec<Value>]) -> Served {
-        let keeps = self
-            .shared
-            .heard
-            .lock()
-            .unwrap()
-            .iter()
-            .rev()
-            .find(|s| s.starts_with("INSERT BULK"))
-            .is_some_and(|s| s.contains("KEEP_NULLS"));
-        for row in rows {
-            self.attended()?;
-            let has_default =
-                |name: &String| there.iter().any(|c| c.name.eq_ignore_ascii_case(name) && c.default.is_some());
-            let kept: Vec<usize> =
-                (0..names.len()).filter(|at| keeps || row[*at] != Value::Null || !has_default(&names[*at])).collect();
-            let columns: Vec<String> = kept.iter().map(|at| format!("\"{}\"", names[*at])).collect();
-            let places = vec!["?"; kept.len()].join(", ");
-            let sql = match kept.is_empty() {
-                true => format!("insert into \"{table}\" default values"),
-                false => format!("insert into \"{table}\" ({}) values ({places})", columns.join(", ")),
-            };
-            let mut prepared = self.connection.prepare_cached(&sql)?;
-            prepared.execute(rusqlite::params_from_iter(kept.iter().map(|at| &row[*at])))?;
-        }
-        Ok(())
-    }
 }
 
 #[derive(Clone)]
@@ -763,6 +734,11 @@ struct ColumnOf {
     nullable: bool,
     default: Option<String>,
     identity: bool,
+}
+
+/// The name of a column; that of an expression is empty.
+fn shown(name: &str, is_there: bool) -> String {
+    if name.contains(['(', ' ', '\'', '@']) && !is_there { String::new() } else { name.to_owned() }
 }
 
 /// The table in `OBJECT_ID(N'…')`.

@@ -94,6 +94,38 @@ impl Type {
         }
     }
 
+    /// Its number in the catalog, its length there, its precision and its scale.
+    pub fn catalogued(&self) -> [i64; 4] {
+        let sized = |n: usize, unit: usize| if n == MAX { -1 } else { (n * unit) as i64 };
+        let (number, length, precision, scale) = match *self {
+            Type::Bit => (104, 1, 1, 0),
+            Type::Int(1) => (48, 1, 3, 0),
+            Type::Int(2) => (52, 2, 5, 0),
+            Type::Int(4) => (56, 4, 10, 0),
+            Type::Int(_) => (127, 8, 19, 0),
+            Type::Float(4) => (59, 4, 24, 0),
+            Type::Float(_) => (62, 8, 53, 0),
+            Type::Money(4) => (122, 4, 10, 4),
+            Type::Money(_) => (60, 8, 19, 4),
+            Type::Decimal(p, s) => (108, 17, p, s),
+            Type::Date => (40, 3, 10, 0),
+            Type::Time(s) => (41, 5, 16, s),
+            Type::SmallDateTime => (58, 4, 16, 0),
+            Type::DateTime => (61, 8, 23, 3),
+            Type::DateTime2(s) => (42, 8, 27, s),
+            Type::Offset(s) => (43, 10, 34, s),
+            Type::Guid => (36, 16, 0, 0),
+            Type::Narrow(fixed, n) => (if fixed { 175 } else { 167 }, sized(n, 1), 0, 0),
+            Type::Wide(fixed, n) => (if fixed { 239 } else { 231 }, sized(n, 2), 0, 0),
+            Type::Binary(fixed, n) => (if fixed { 173 } else { 165 }, sized(n, 1), 0, 0),
+            Type::Text => (35, 16, 0, 0),
+            Type::NText => (99, 16, 0, 0),
+            Type::Image => (34, 16, 0, 0),
+            Type::Xml => (241, -1, 0, 0),
+        };
+        [number, length, precision.into(), scale.into()]
+    }
+
     /// How SQLite is told of it.
     pub fn declared(&self, words: &str) -> String {
         let words = words.replace("(max)", "_max").replace("(MAX)", "_max");
