@@ -69,8 +69,8 @@ fn sql_server(native: i32) -> Option<ErrorKind> {
         2601 | 2627 | 547 | 515 | 550 => ErrorKind::Constraint,
         // Too long, overflow, conversions.
         8152 | 2628 | 8115 | 220 | 232 | 241 | 242 | 244 | 245 | 248 | 8114 | 8169 => ErrorKind::Value,
-        // More overflows and conversions; a division by zero.
-        295 | 517 | 1007 | 8134 => ErrorKind::Value,
+        // More overflows and conversions; a division by zero; a parameter that is no number of its type (NaN).
+        295 | 517 | 1007 | 8134 | 8023 => ErrorKind::Value,
         208 => ErrorKind::NoTable,
         // A deadlock, a lock that is not had in time, and rows that somebody else changed meanwhile (SNAPSHOT).
         1205 | 1222 | 3960 | 3961 => ErrorKind::Busy,
