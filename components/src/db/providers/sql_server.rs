@@ -91,17 +91,18 @@ pub(in crate::db) enum Encryption {
 pub(in crate::db) fn encryption(pairs: &Pairs) -> Encryption {
     let said =
         pairs.filled(&["Encrypt", "Use Encryption for Data", "Encryption"]).map(|v| v.trim().to_ascii_lowercase());
-    let starts = |key: &str, beginnings: &[&str]| {
+    let has = |key: &str, parts: &[&str]| {
         let name = pairs.filled(&[key]).unwrap_or("").trim().to_ascii_lowercase();
-        beginnings.iter().any(|beginning| name.starts_with(beginning))
+        parts.iter().any(|part| name.contains(part))
     };
     match said.as_deref() {
         Some("strict") => Encryption::Strict,
         Some("true" | "yes" | "1" | "-1" | "mandatory" | "require") => Encryption::Yes,
         Some(_) => Encryption::No,
         // Older providers and drivers encrypt only if they are told to; those of today always.
-        None if starts("Provider", &["msoledbsql19"]) => Encryption::Yes,
-        None if starts("Driver", &["odbc driver 18", "odbc driver 19"]) => Encryption::Yes,
+        None if has("Provider", &["msoledbsql19"]) => Encryption::Yes,
+        // By their names, or those of their libraries.
+        None if has("Driver", &["odbc driver 18", "odbc driver 19", "msodbcsql18", "msodbcsql-18"]) => Encryption::Yes,
         None => Encryption::No,
     }
 }

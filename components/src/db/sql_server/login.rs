@@ -353,6 +353,7 @@ mod tests {
             ("Provider=MSOLEDBSQL19.1;Server=db", E::Required, false),
             ("Provider=MSOLEDBSQL.1;Server=db;Use Encryption for Data=True", E::Required, false),
             ("Driver={ODBC Driver 18 for SQL Server};Server=db", E::Required, false),
+            ("Driver=/opt/microsoft/lib/libmsodbcsql-18.3.so.2.1;Server=db", E::Required, false),
             ("Driver={ODBC Driver 18 for SQL Server};Server=db;Encrypt=no", E::PreferOff, true),
             ("Driver={ODBC Driver 17 for SQL Server};Server=db", E::PreferOff, true),
             ("Driver=FreeTDS;Server=db;Encryption=require", E::Required, false),
