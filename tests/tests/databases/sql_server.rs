@@ -1,43 +1,15 @@
 //! SQL Server's side as far as it shows without a server: what is sent when a package's string is opened, and how
 //! connecting ends where there is none, or something else.
 
+use crate::peer::wire;
 use crate::sessions::lease;
 use dtsx_components::db::{DbError, ErrorKind};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 fn connect(string: &str) -> Result<(), DbError> {
     lease(string).map(drop)
-}
-
-fn packet(stream: &mut TcpStream) -> Vec<u8> {
-    let mut out = Vec::new();
-    loop {
-        let mut header = [0; 8];
-        stream.read_exact(&mut header).unwrap();
-        let length = usize::from(u16::from_be_bytes([header[2], header[3]])) - 8;
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).unwrap();
-        out.extend(body);
-        // The last packet of a message says so.
-        if header[1] & 1 == 1 {
-            return out;
-        }
-    }
-}
-
-/// What a LOGIN7 message says: user, password, application, language, database.
-fn login(message: &[u8]) -> [String; 5] {
-    let field = |at: usize, hidden: bool| {
-        let number = |at: usize| usize::from(u16::from_le_bytes([message[at], message[at + 1]]));
-        let (from, units) = (number(at), number(at + 2));
-        let byte = |b: &u8| if hidden { (b ^ 0xA5).rotate_left(4) } else { *b };
-        let bytes: Vec<u8> = message[from..from + units * 2].iter().map(byte).collect();
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    };
-    [field(40, false), field(44, true), field(48, false), field(64, false), field(68, false)]
 }
 
 /// A server that hears a login and hangs up.
@@ -46,15 +18,9 @@ fn listening() -> (u16, std::thread::JoinHandle<[String; 5]>) {
     let port = listener.local_addr().unwrap().port();
     let heard = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        packet(&mut stream);
-        // A version, and that nothing is encrypted.
-        let answer = [
-            4, 1, 0, 26, 0, 0, 1, 0, // header
-            0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xFF, // options
-            15, 0, 7, 208, 0, 0, 2,
-        ];
-        stream.write_all(&answer).unwrap();
-        login(&packet(&mut stream))
+        wire::receive(&mut stream).unwrap();
+        wire::Answer::new(stream.try_clone().unwrap()).before_login(wire::NOT_ENCRYPTED).unwrap();
+        wire::login(&wire::receive(&mut stream).unwrap().body)
     });
     (port, heard)
 }

@@ -6,7 +6,7 @@ mod serve;
 mod sql;
 mod tls;
 mod types;
-mod wire;
+pub mod wire;
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -16,9 +16,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// What the server says of encryption.
-const NOT_ENCRYPTED: u8 = 2;
-
 /// A failure in SQL Server's words: number, class, text.
 struct Complaint(i32, u8, String);
 
@@ -187,7 +184,7 @@ impl Serving<'_> {
             }
             let served = match message.kind {
                 wire::PRELOGIN => {
-                    self.answer.before_login(NOT_ENCRYPTED)?;
+                    self.answer.before_login(wire::NOT_ENCRYPTED)?;
                     continue;
                 }
                 wire::ATTENTION => {

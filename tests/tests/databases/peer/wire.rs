@@ -18,6 +18,9 @@ const IGNORED: u8 = 2;
 /// Of the first packet of a message: the session is to be as good as new before.
 const RESET: u8 = 8;
 
+/// What a server says of encryption: there is none.
+pub const NOT_ENCRYPTED: u8 = 2;
+
 /// Of a DONE.
 pub const MORE: u16 = 1;
 pub const ERROR: u16 = 2;
