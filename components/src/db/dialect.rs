@@ -224,11 +224,17 @@ impl Dialect {
             return None;
         }
         let (table, switch) = (self.table(name), if on { "ON" } else { "OFF" });
-        let text = table.replace('\'', "''");
+        // Temporary tables are in a database of their own.
+        let temporary = name.table().starts_with('#') && name.database().is_none();
+        let object = if temporary { format!("tempdb..{}", self.quote(name.table())) } else { table.clone() };
+        let home = if temporary { Some("tempdb") } else { name.database() };
+        let home = home.map(|home| format!("{}.", self.quote(home))).unwrap_or_default();
+        let text = object.replace('\'', "''");
         Some(match self.family {
             // Of a table without such a column, the server would refuse to hear of it.
             Family::SqlServer => format!(
-                "IF OBJECTPROPERTY(OBJECT_ID(N'{text}'), 'TableHasIdentity') = 1 SET IDENTITY_INSERT {table} {switch}"
+                "IF EXISTS (SELECT 1 FROM {home}sys.identity_columns WHERE object_id = OBJECT_ID(N'{text}')) \
+                 SET IDENTITY_INSERT {table} {switch}"
             ),
             _ => format!("SET IDENTITY_INSERT {table} {switch}"),
         })
@@ -351,9 +357,17 @@ mod tests {
         assert_eq!(
             server.identity_insert(&name, true).as_deref(),
             Some(
-                "IF OBJECTPROPERTY(OBJECT_ID(N'[dbo].[It''s]'), 'TableHasIdentity') = 1 SET IDENTITY_INSERT [dbo].[It's] ON"
+                "IF EXISTS (SELECT 1 FROM sys.identity_columns WHERE object_id = OBJECT_ID(N'[dbo].[It''s]')) \
+                 SET IDENTITY_INSERT [dbo].[It's] ON"
             )
         );
+        for (name, asked) in [
+            ("Stage.dbo.T", "[Stage].sys.identity_columns WHERE object_id = OBJECT_ID(N'[Stage].[dbo].[T]')"),
+            ("#t", "[tempdb].sys.identity_columns WHERE object_id = OBJECT_ID(N'tempdb..[#t]')"),
+        ] {
+            let sql = server.identity_insert(&TableName::parse(name), false);
+            assert!(sql.as_ref().is_some_and(|sql| sql.contains(asked)), "{sql:?}");
+        }
         assert_eq!(Dialect::of(Family::MySql).identity_insert(&name, true), None);
         assert_eq!(server.call_escape("EXEC ? = p ?, ? OUTPUT").as_deref(), Some("{? = CALL p(?, ?)}"));
         assert_eq!(server.call_escape("EXEC ? = p @a = ?"), None);

@@ -3,7 +3,7 @@
 use super::SOURCE;
 use crate::db::error::{DbError, ErrorKind};
 use crate::db::odbc::kind_of;
-use mssql_tds::error::{Error, SqlErrorInfo};
+use mssql_tds::error::{BulkCopyError, Error, SqlErrorInfo};
 
 /// The library by whose name the numbers of SQL Server's errors are known to [`kind_of`].
 const NUMBERS: &str = "msodbcsql";
@@ -11,6 +11,9 @@ const NUMBERS: &str = "msodbcsql";
 const FATAL: i32 = 20;
 /// How the protocol's crate begins to say that it waits no longer.
 const MANY: &str = "Too many Done tokens";
+/// What is wrong with a table, a login or a whole database, and not with a row: no right to write, a file or a log that is
+/// full, a database that is read only, no such object.
+const WHOLE: [i32; 7] = [229, 230, 1088, 1101, 1105, 3906, 9002];
 /// That a statement was ended is no news beside the reason.
 const TERMINATED: u32 = 3621;
 
@@ -35,7 +38,7 @@ pub(super) fn failure(error: Error) -> DbError {
         Error::TypeConversionError(_) | Error::EncodedValueTooLong { .. } | Error::UnsupportedEncoding { .. } => {
             ErrorKind::Value
         }
-        Error::BulkCopyError(_) => ErrorKind::Other,
+        Error::BulkCopyError(BulkCopyError::Timeout(_)) => ErrorKind::Timeout,
         Error::UnimplementedFeature { .. } | Error::ColumnEncryptionError(_) => ErrorKind::Unsupported,
         Error::UsageError(what) if what.starts_with(MANY) => {
             let advice = "more than 10,000 statements in a row gave neither rows nor counts, and no more are waited for; \
@@ -94,6 +97,7 @@ fn state_of(number: u32, class: i32) -> &'static str {
 pub(super) fn fatal(error: &DbError) -> bool {
     use ErrorKind as K;
     matches!(error.kind, K::Lost | K::Cancelled | K::Timeout | K::Busy | K::Undone | K::NoTable | K::Connect)
+        || WHOLE.contains(&error.native)
 }
 
 #[cfg(test)]

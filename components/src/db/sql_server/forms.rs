@@ -1,13 +1,13 @@
 //! Values as SQL Server's bulk load takes them: what form a column has, and a value written in it.
 //!
-//! What has no such form (a text for a number, a text that is too long, a number that is too large) is left to the server:
-//! its row goes in by an INSERT, and the server judges.
+//! What has no such form (a text for a number, a text that is too long or has characters which the column's code page
+//! lacks, a number that is too large) is left to the server: its row goes in by an INSERT, and the server judges.
 
+use super::types::{code_page, page_of};
 use crate::db::cells::Cell;
 use dtsx_engine::types::DataType;
 use dtsx_engine::types::code_page::CodePage;
 use mssql_tds::datatypes::bulk_copy_metadata::{BulkCopyColumnMetadata, SqlDbType};
-use mssql_tds::datatypes::sql_string::EncodingType;
 
 /// Days from 0001-01-01 to 1970-01-01.
 const EPOCH: i64 = 719_162;
@@ -72,10 +72,7 @@ impl Form {
     /// Of a column of a table, for values of a type; None: they have none.
     pub(super) fn of(column: &BulkCopyColumnMetadata, from: &DataType) -> Option<Form> {
         let short = if column.is_plp() { Length::Parts } else { Length::Short(usize::try_from(column.length).ok()?) };
-        let page = || {
-            let coding = column.collation.map(EncodingType::LcidBased);
-            super::types::code_page(coding.and_then(|c| c.resolved_encoding()))
-        };
+        let page = || column.collation.map_or_else(|| page_of(0), code_page);
         let kind = match column.sql_type {
             SqlDbType::Bit => Kind::Bit,
             SqlDbType::TinyInt => Kind::TinyInt,
@@ -208,9 +205,12 @@ impl Form {
             }
             Kind::Narrow(page, length) => {
                 let Cell::Text(text) = cell else { return None };
-                long(*length, out, |out| {
-                    page.encode(text, out);
-                })?;
+                let mut all = true;
+                long(*length, out, |out| all = page.encode(text, out))?;
+                // The server takes the nearest letter for one that is missing, where there is one.
+                if !all {
+                    return None;
+                }
             }
             Kind::Wide(length) => {
                 let Cell::Text(text) = cell else { return None };
@@ -476,7 +476,9 @@ mod tests {
         let text = DataType::WStr { len: 10 };
         for (column, value, expected) in [
             (sized(SqlDbType::VarChar, 3), "aé€", Some(&[3, 0, b'a', 0xE9, 0x80][..])),
-            (sized(SqlDbType::VarChar, 3), "aéł", Some(&[3, 0, b'a', 0xE9, b'?'])),
+            (sized(SqlDbType::VarChar, 3), "aéł", None),
+            (sized(SqlDbType::VarChar, 3), "a?", Some(&[2, 0, b'a', b'?'])),
+            (parts(SqlDbType::VarChar), "ł", None),
             (sized(SqlDbType::VarChar, 3), "abcd", None),
             (sized(SqlDbType::Char, 3), "", Some(&[0, 0])),
             (sized(SqlDbType::NVarChar, 4), "é", Some(&[2, 0, 0xE9, 0])),
@@ -500,6 +502,10 @@ mod tests {
         let japanese = SqlCollation { info: 0x411, lcid_language_id: 0x411, col_flags: 0, sort_id: 0 };
         let column = column(SqlDbType::VarChar).with_length(4, TypeLength::Variable(4)).with_collation(japanese);
         assert_eq!(written(&column, text, Cell::Text("日本")).unwrap(), [4, 0, 0x93, 0xFA, 0x96, 0x7B]);
+        assert_eq!(written(&column, text, Cell::Text("한")), None);
+        let hungarian = SqlCollation { info: 0x1_040E, lcid_language_id: 0x1_040E, col_flags: 0, sort_id: 0 };
+        let column = column.with_collation(hungarian);
+        assert_eq!(written(&column, text, Cell::Text("őű")).unwrap(), [2, 0, 0xF5, 0xFB]);
     }
 
     /// What FreeTDS's bulk copy sends for the same values, byte for byte.

@@ -2,7 +2,7 @@
 
 use mssql_tds::connection::tds_client::{ExecuteOptions, TdsClient};
 use mssql_tds::core::CancelHandle;
-use mssql_tds::error::{Error, TimeoutErrorType};
+use mssql_tds::error::{BulkCopyError, Error, TimeoutErrorType};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
@@ -31,7 +31,7 @@ fn leaves_a_rest(error: &Error) -> bool {
     // Refused before anything was sent.
     let unsent =
         matches!(error, E::TypeConversionError(_) | E::EncodedValueTooLong { .. } | E::UnsupportedEncoding { .. });
-    !known && !unsent && !matches!(error, E::BulkCopyError(_) | E::UnimplementedFeature { .. })
+    !known && !unsent && !matches!(error, E::BulkCopyError(BulkCopyError::Timeout(_)) | E::UnimplementedFeature { .. })
 }
 
 impl Link {

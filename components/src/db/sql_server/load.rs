@@ -162,8 +162,9 @@ impl Manner {
             return Ok(Manner::Insert);
         }
         let there = session.bulk_columns(table, options)?;
-        // A trigger sees the rows of a statement; some are written for one.
-        if options.row_by_row && session.fires(table)? {
+        // A trigger sees the rows of a statement, and some are written for one. What others answer on their own, the
+        // protocol's crate does not expect behind a bulk copy.
+        if (options.row_by_row || options.fire_triggers) && session.fires(table)? {
             return Ok(Manner::Insert);
         }
         let mut sent = Vec::new();
@@ -195,7 +196,14 @@ impl SqlServerSession {
         let found = self.link.wait(|client| async move {
             BulkCopy::new(client, name).timeout(timeout).retrieve_destination_metadata().await
         });
-        let columns: Arc<[BulkCopyColumnMetadata]> = found.map_err(failure)?.into();
+        let columns: Arc<[BulkCopyColumnMetadata]> = match found {
+            Ok(columns) => columns.into(),
+            Err(error) => {
+                // What was asked may have ended before the describing did.
+                self.with_rows()?;
+                return Err(failure(error));
+            }
+        };
         self.bulk = Some(Known { table: spelled, columns: columns.clone(), fires: None });
         Ok(columns)
     }

@@ -44,6 +44,9 @@ const SOURCE: &str = "SQL Server";
 /// How long undoing may take what a run did that was cancelled.
 const UNDOING: Duration = Duration::from_secs(30);
 
+/// The first version that has the types of dates and times, and the procedures, that are used here.
+const OLDEST: u8 = 10;
+
 /// Opens databases of SQL Server.
 pub struct SqlServerDriver;
 
@@ -57,6 +60,14 @@ impl Driver for SqlServerDriver {
         let runtime = runtime.map_err(|e| DbError::new(ErrorKind::Connect, e.to_string()))?;
         let pairs = Pairs::parse(target.address.reveal());
         let client = login::open(&runtime, &pairs, target.connect_timeout)?;
+        if let Some(version) = client.server_version().filter(|v| v.major < OLDEST) {
+            let message = format!(
+                "this server is of version {}, and the protocol here is spoken from SQL Server 2008 (10) on; an ODBC driver \
+                 reaches it through a data source: DSN=…",
+                version.major
+            );
+            return Err(DbError { source: SOURCE.into(), ..DbError::new(ErrorKind::Connect, message) });
+        }
         Ok(Box::new(SqlServerSession {
             link: Link::new(client, runtime),
             dialect: Dialect::of(Family::SqlServer),

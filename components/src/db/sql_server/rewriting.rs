@@ -105,6 +105,22 @@ pub(super) fn plain(sql: &str) -> Cow<'_, str> {
     }
 }
 
+/// What the names of the parameters of a statement begin with.
+fn prefix_for(sql: &str) -> &'static str {
+    PREFIXES[usize::from(sql.to_ascii_lowercase().contains("@p"))]
+}
+
+/// A statement whose places are input parameters in their order, and what their names begin with.
+pub(super) fn in_order(sql: &str) -> (String, &'static str) {
+    let prefix = prefix_for(sql);
+    let name = |place: usize| format!("{prefix}{}", place + 1);
+    let text = match Call::parse(sql) {
+        Some(call) => exec(&call, |place| (name(place), false)),
+        None => replaced(sql, name),
+    };
+    (text, prefix)
+}
+
 /// A statement with parameters.
 ///
 /// # Errors
@@ -117,7 +133,7 @@ pub(super) fn with_parameters(sql: &str, params: &[Param]) -> Outcome<Rewritten>
         let message = format!("the statement has {places} parameters, and {} are given", order.len());
         return Err(DbError { source: super::SOURCE.into(), ..DbError::new(ErrorKind::Statement, message) });
     }
-    let prefix = PREFIXES[usize::from(sql.to_ascii_lowercase().contains("@p"))];
+    let prefix = prefix_for(&sql);
     let name = |place: usize| order.get(place).map(|at| format!("{prefix}{}", at + 1)).unwrap_or_default();
     let comes_out =
         |place: usize| order.get(place).and_then(|at| params.get(*at)).is_some_and(|p| p.direction != Direction::Input);
@@ -155,6 +171,18 @@ mod tests {
             ("-- ?", 0),
         ] {
             assert_eq!(markers(sql).len(), count, "{sql}");
+        }
+    }
+
+    #[test]
+    fn places_of_rows_become_names_in_their_order() {
+        for (sql, expected) in [
+            ("UPDATE t SET a = ? WHERE b = ?", "UPDATE t SET a = @P1 WHERE b = @P2"),
+            ("DECLARE @p1 int = ?; EXEC p @p1", "DECLARE @p1 int = @dtsx_P1; EXEC p @p1"),
+            ("{call dbo.q(?, ?)}", "EXEC dbo.q @P1, @P2"),
+            ("{? = call q(?)}", "EXEC @P1 = q @P2"),
+        ] {
+            assert_eq!(in_order(sql).0, expected);
         }
     }
 

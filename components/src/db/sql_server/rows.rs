@@ -10,6 +10,7 @@ use crate::db::cells::{Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
 use crate::db::session::{RowFailure, Session, StatementOptions};
+use crate::db::translate::{Word, words};
 use dtsx_engine::types::DataType;
 use mssql_tds::connection::tds_client::{PreparedStatement, StatementId};
 use mssql_tds::message::parameters::rpc_parameters::RpcParameter;
@@ -21,6 +22,7 @@ const BEFORE: &str = "dtsx_row";
 /// A statement that was prepared: its text as it came, how its parameters are sent, and what the server knows it by.
 pub(super) struct Prepared {
     sql: String,
+    prefix: &'static str,
     forms: Vec<Form>,
     statement: PreparedStatement,
 }
@@ -45,22 +47,30 @@ impl<'b> Batch<'b> {
         Ok(Batch { sql, cells, forms, timeout: options.timeout })
     }
 
-    fn parameters(&self, (from, to): (usize, usize)) -> Outcome<Vec<RpcParameter>> {
+    /// The parameters of some rows, with names that begin so.
+    fn parameters(&self, prefix: &str, (from, to): (usize, usize)) -> Outcome<Vec<RpcParameter>> {
         let values = (from..to).flat_map(|row| self.cells.iter().zip(&self.forms).map(move |(c, f)| (c.get(row), f)));
         values
             .enumerate()
             .map(|(place, (cell, form)): (usize, (Cell<'_>, &Form))| {
-                form.parameter(format!("@P{}", place + 1), &cell, false)
+                form.parameter(format!("{prefix}{}", place + 1), &cell, false)
             })
             .collect()
     }
 }
 
+/// What statements begin with that change rows.
+const CHANGES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
+
 /// Whether a statement leaves nothing of what it did when it fails: one that changes rows, and nothing behind it.
 fn is_whole(sql: &str) -> bool {
-    let first = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
-    let known = ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|word| first.eq_ignore_ascii_case(word));
-    known && !sql.trim_end().trim_end_matches(';').contains(';')
+    let words = words(sql);
+    let Some((first, more)) = words.split_first() else { return false };
+    // A MERGE has others within it, and an end of its own. No other statement needs a semicolon before it.
+    let another = |word: &Word<'_>| {
+        word.is(&["EXEC", "EXECUTE"]) || !first.is(&["MERGE"]) && word.is(&CHANGES) || word.statement > 0
+    };
+    first.is(&CHANGES) && !more.iter().any(another)
 }
 
 /// Runs a statement once for each row.
@@ -103,9 +113,10 @@ pub(super) fn together(
     rows: (usize, usize),
 ) -> Outcome<()> {
     session.alive()?;
-    guard(session, rows.1 - rows.0 > 1, |session| {
-        let params = batch.parameters(rows)?;
-        let sql = rewriting::replaced(sql, |place| format!("@P{}", place + 1));
+    // One statement leaves nothing behind when it fails.
+    guard(session, false, |session| {
+        let (sql, prefix) = rewriting::in_order(sql);
+        let params = batch.parameters(prefix, rows)?;
         let patience = session.patience(batch.timeout);
         let run = session.link.wait(|client| {
             patience.wait_once(async {
@@ -154,11 +165,13 @@ fn prepared(session: &mut SqlServerSession, batch: &Batch<'_>, row: usize) -> Ou
         }
         // What the server keeps of the one before is let go with the next request.
         orphan = session.prepared.take().and_then(|mut old| old.statement.take_id());
-        let text = rewriting::replaced(batch.sql, |place| format!("@P{}", place + 1));
+        let (text, prefix) = rewriting::in_order(batch.sql);
         let statement = PreparedStatement::new(text);
-        session.prepared = Some(Prepared { sql: batch.sql.to_owned(), forms: batch.forms.clone(), statement });
+        let (sql, forms) = (batch.sql.to_owned(), batch.forms.clone());
+        session.prepared = Some(Prepared { sql, prefix, forms, statement });
     }
-    let params = batch.parameters((row, row + 1))?;
+    let prefix = session.prepared.as_ref().map_or("", |p| p.prefix);
+    let params = batch.parameters(prefix, (row, row + 1))?;
     let patience = session.patience(batch.timeout);
     let SqlServerSession { link, prepared, .. } = session;
     let Some(Prepared { statement, .. }) = prepared else {
@@ -183,6 +196,9 @@ mod tests {
             ("INSERT INTO t VALUES (?)", true),
             (" update t set a = ?; ", true),
             ("UPDATE t SET a = ?; DELETE FROM u", false),
+            ("UPDATE t SET a = ?\nDELETE u WHERE b = ?", false),
+            ("INSERT t EXEC p ?", false),
+            ("UPDATE [delete] SET a = 'x; delete' WHERE b = ? -- delete", true),
             ("EXEC p ?", false),
             ("MERGE t USING u ON 1 = 1 WHEN MATCHED THEN DELETE;", true),
         ] {

@@ -140,8 +140,17 @@ impl SqlServerSession {
         let described = SqlServerCursor::open(self, &sql, &[], &StatementOptions::default());
         let described = described.map(|cursor| cursor.infos.clone());
         // What fails leaves the session as it was, too.
-        let ended = self.simple(FORMAT_AND_ROWS);
+        let ended = self.with_rows();
         described.and_then(|columns| ended.map(|()| columns))
+    }
+
+    /// Ends the describing. A session in which it did not end would do nothing from now on, and say nothing.
+    pub(super) fn with_rows(&mut self) -> Outcome<()> {
+        let ended = self.simple(FORMAT_AND_ROWS);
+        if ended.is_err() {
+            self.link.client.mark_connection_dead();
+        }
+        ended
     }
 
     pub(super) fn describe_table(&mut self, table: &TableName) -> Outcome<Vec<ColumnInfo>> {
@@ -396,11 +405,14 @@ impl Cursor for SqlServerCursor<'_> {
 
 impl Drop for SqlServerCursor<'_> {
     fn drop(&mut self) {
-        if self.stage == Stage::Rows && !self.session.interrupter.is_cancelled() {
-            // Mostly what nobody wants any more is little, and has come already.
+        if !self.session.interrupter.is_cancelled() {
+            // Mostly what nobody wants any more is little, and has come already; and behind the rows comes the end alone.
             (self.block_rows, self.block_bytes, self.patience.limit) = (FEW, usize::MAX, Some(SOON));
-            if self.take(Taker::nothing(self.reading.columns.len())).is_err() {
+            if self.stage == Stage::Rows && self.take(Taker::nothing(self.reading.columns.len())).is_err() {
                 self.stage = Stage::Ended;
+            }
+            if self.stage == Stage::Between {
+                let _ = self.advance();
             }
         }
         if self.session.link.client.has_open_batch() {

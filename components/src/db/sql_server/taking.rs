@@ -2,7 +2,7 @@
 
 use super::SOURCE;
 use super::texts::{Views, push_text};
-use super::types::{Coding, Column, code_page, column};
+use super::types::{Coding, Column, code_page, column, page_of};
 use crate::db::cells::{self, Cell};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::rows::Rows;
@@ -308,7 +308,9 @@ impl RowWriter for Taker {
                     (EncodingType::Utf16, _) => Coding::Wide,
                     // Of its column; a value of sql_variant has one of its own.
                     (_, narrow @ Coding::Narrow(_)) => narrow,
-                    (own, _) => Coding::Narrow(code_page(own.resolved_encoding())),
+                    (EncodingType::LcidBased(own), _) => Coding::Narrow(code_page(own)),
+                    (EncodingType::Utf8, _) => Coding::Narrow(page_of(65_001)),
+                    (EncodingType::DelayedSet, _) => Coding::Narrow(page_of(0)),
                 };
                 push_text(&bytes, coding, &mut views.bytes);
                 self.bytes += views.bytes.len() - from;
@@ -464,7 +466,6 @@ pub(super) fn returned(metadata: &ColumnMetadata, value: &ColumnValues) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::sql_server::types::page_of;
 
     fn wide(text: &str) -> Vec<u8> {
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()

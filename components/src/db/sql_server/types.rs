@@ -7,6 +7,7 @@ use dtsx_engine::types::{DataType, MAX_STR_BYTES, MAX_WSTR_UNITS};
 use mssql_tds::datatypes::sql_string::{EncodingType, ResolvedEncoding};
 use mssql_tds::datatypes::sqldatatypes::TdsDataType as Kind;
 use mssql_tds::query::metadata::ColumnMetadata;
+use mssql_tds::token::tokens::SqlCollation;
 
 /// How the text of a column is written on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,20 +49,70 @@ pub(super) const MAX: usize = 0xffff;
 /// The user type of rowversion.
 const ROWVERSION: u32 = 80;
 
-/// The number of a code page. What the protocol's crate does not know is Western European to it.
-pub(super) fn code_page(encoding: Option<ResolvedEncoding>) -> CodePage {
-    let number = match encoding.map_or("", ResolvedEncoding::name) {
-        "UTF-8" => 65_001,
+/// The code page of narrow text. Of the collations of Windows, what the protocol's crate lets be asked knows the usual
+/// locales only, and takes all others for Western European: their text would be read and loaded wrong.
+pub(super) fn code_page(collation: SqlCollation) -> CodePage {
+    page_of(match collation.sort_id {
+        _ if collation.utf8() => 65_001,
+        0 => page_of_locale(collation.info),
+        _ => page_of_sort(collation),
+    })
+}
+
+/// Of a SQL collation (SQL_*), whose number says it.
+fn page_of_sort(collation: SqlCollation) -> u32 {
+    match EncodingType::LcidBased(collation).resolved_encoding().map_or("", ResolvedEncoding::name) {
         "IBM437" => 437,
         "IBM850" => 850,
         "Shift_JIS" => 932,
         "GBK" => 936,
         "EUC-KR" => 949,
         "Big5" => 950,
-        "gb18030" => 54_936,
         name => name.strip_prefix("windows-").and_then(|n| n.parse().ok()).unwrap_or(0),
-    };
-    page_of(number)
+    }
+}
+
+/// The ANSI code page of a Windows locale. The bits above its language tell how it sorts (by strokes, as a phone book),
+/// and the flags of the collation: they are of no matter to the bytes.
+fn page_of_locale(info: u32) -> u32 {
+    match info & 0xFFFF {
+        // Thai.
+        0x041E => 874,
+        // Japanese.
+        0x0411 => 932,
+        // Chinese of the mainland and Singapore.
+        0x0804 | 0x1004 => 936,
+        // Korean.
+        0x0412 => 949,
+        // Chinese of Taiwan, Hong Kong and Macao.
+        0x0404 | 0x0C04 | 0x1404 => 950,
+        // Czech, Hungarian, Polish, Romanian, Slovak, Albanian, Slovenian, Turkmen.
+        0x0405 | 0x040E | 0x0415 | 0x0418 | 0x041B | 0x041C | 0x0424 | 0x0442 => 1250,
+        // Croatian, Serbian and Bosnian in Latin letters.
+        0x041A | 0x081A | 0x101A | 0x141A | 0x181A | 0x241A | 0x2C1A => 1250,
+        // Bulgarian, Russian, Ukrainian, Belarusian, Tajik, Macedonian.
+        0x0402 | 0x0419 | 0x0422 | 0x0423 | 0x0428 | 0x042F => 1251,
+        // Kazakh, Kyrgyz, Tatar, Mongolian, Bashkir, Yakut; Azeri and Uzbek in Cyrillic letters.
+        0x043F | 0x0440 | 0x0444 | 0x0450 | 0x046D | 0x0485 | 0x082C | 0x0843 => 1251,
+        // Serbian and Bosnian in Cyrillic letters.
+        0x0C1A | 0x1C1A | 0x201A | 0x281A | 0x301A => 1251,
+        // Greek.
+        0x0408 => 1253,
+        // Turkish; Azeri and Uzbek in Latin letters.
+        0x041F | 0x042C | 0x0443 => 1254,
+        // Hebrew.
+        0x040D => 1255,
+        // Arabic, of every country.
+        0x0401 | 0x0801 | 0x0C01 | 0x1001 | 0x1401 | 0x1801 | 0x1C01 | 0x2001 => 1256,
+        0x2401 | 0x2801 | 0x2C01 | 0x3001 | 0x3401 | 0x3801 | 0x3C01 | 0x4001 => 1256,
+        // Urdu, Persian, Uighur, Dari.
+        0x0420 | 0x0429 | 0x0480 | 0x048C => 1256,
+        // Estonian, Latvian, Lithuanian and the classic sort of it.
+        0x0425 | 0x0426 | 0x0427 | 0x0827 => 1257,
+        // Vietnamese.
+        0x042A => 1258,
+        _ => 1252,
+    }
 }
 
 /// The code page of a number; the default one for what this build has not.
@@ -73,13 +124,12 @@ pub(super) fn page_of(number: u32) -> CodePage {
 impl Described {
     pub(super) fn of(metadata: &ColumnMetadata) -> Described {
         let length = metadata.type_info.length;
-        let collation = metadata.get_collation().map(EncodingType::LcidBased);
         Described {
             kind: metadata.data_type,
             length: if metadata.is_plp() { MAX } else { length },
             precision: metadata.get_precision().unwrap_or(38),
             scale: metadata.get_scale(),
-            page: collation.map(|c| code_page(c.resolved_encoding())),
+            page: metadata.get_collation().map(code_page),
             rowversion: metadata.user_type == ROWVERSION && length == 8,
         }
     }
@@ -284,23 +334,50 @@ mod tests {
         }
     }
 
+    fn collation(info: u32, sort_id: u8) -> SqlCollation {
+        let col_flags = (info >> 20) as u8;
+        SqlCollation { info, lcid_language_id: (info & 0xF_FFFF) as i32, col_flags, sort_id }
+    }
+
     #[test]
-    fn code_pages_by_their_names() {
-        use encoding_rs as e;
-        for (encoding, number) in [
-            (e::WINDOWS_1252, 1252),
-            (e::WINDOWS_1250, 1250),
-            (e::WINDOWS_874, 874),
-            (e::SHIFT_JIS, 932),
-            (e::GBK, 936),
-            (e::EUC_KR, 949),
-            (e::BIG5, 950),
-            (e::UTF_8, 65_001),
+    fn code_pages_of_windows_collations() {
+        for (locales, number) in [
+            (&[0x0409, 0x0407, 0x1_0407, 0x1_0437, 0x0439, 0x0452, 0, 0xFFFF][..], 1252),
+            (&[0x041E], 874),
+            (&[0x0411, 0x1_0411, 0x4_0411], 932),
+            (&[0x0804, 0x2_0804], 936),
+            (&[0x0412, 0x1_0412], 949),
+            (&[0x0404, 0x3_0404, 0x0C04, 0x1404, 0x2_1404], 950),
+            (&[0x0415, 0x040E, 0x1_040E, 0x081A, 0x141A, 0x0442], 1250),
+            (&[0x0419, 0x046D, 0x0485, 0x082C, 0x0C1A, 0x201A], 1251),
+            (&[0x0408], 1253),
+            (&[0x041F, 0x042C, 0x0443], 1254),
+            (&[0x040D], 1255),
+            (&[0x0401, 0x0420, 0x0429, 0x0480, 0x048C], 1256),
+            (&[0x0425, 0x0426, 0x0427, 0x0827], 1257),
+            (&[0x042A], 1258),
         ] {
-            assert_eq!(code_page(Some(encoding.into())).number(), number);
+            for locale in locales {
+                // With the flags of CI_AS, and a version.
+                for info in [*locale, *locale | 0x20D0_0000] {
+                    assert_eq!(code_page(collation(info, 0)).number(), number, "{info:#x}");
+                }
+            }
         }
-        assert_eq!(code_page(Some(ResolvedEncoding::Oem437)).number(), 437);
-        assert_eq!((code_page(None).number(), page_of(7).number()), (1252, 1252));
+        assert_eq!(page_of(7).number(), 1252);
+    }
+
+    #[test]
+    fn code_pages_of_other_collations() {
+        // The number of a SQL collation counts, not its locale.
+        for (sort_id, number) in
+            [(30, 437), (40, 850), (52, 1252), (80, 1250), (106, 1251), (192, 932), (194, 949), (196, 950), (198, 936)]
+        {
+            assert_eq!(code_page(collation(0x00D0_0409, sort_id)).number(), number, "{sort_id}");
+        }
+        for info in [0x0400_0409, 0x04D0_0411] {
+            assert_eq!(code_page(collation(info, 0)).number(), 65_001, "{info:#x}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::db::cells::{self, Cell, Cells};
 use crate::db::error::{DbError, ErrorKind, Outcome};
 use crate::db::session::{Direction, Param};
 use dtsx_engine::types::{DataType, calendar};
-use mssql_tds::datatypes::column_values::{SqlDate, SqlDateTime2, SqlDateTimeOffset, SqlTime};
+use mssql_tds::datatypes::column_values::{SqlDate, SqlDateTime, SqlDateTime2, SqlDateTimeOffset, SqlTime};
 use mssql_tds::datatypes::decoder::DecimalParts;
 use mssql_tds::datatypes::sql_string::{EncodingType, SqlString};
 use mssql_tds::datatypes::sqltypes::SqlType;
@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// The most units of UTF-16, and bytes, that a parameter has which is not of a (max) type.
 const WIDEST: u16 = 4000;
 const LONGEST: u16 = 8000;
+/// Days since 1970-01-01 of 1900-01-01, day 0 of datetime, and of the first day that it has.
+const DAY_ZERO: i32 = calendar::days_from_civil(1900, 1, 1);
+const FIRST_DATETIME: i32 = calendar::days_from_civil(1753, 1, 1);
 
 /// How values of a type are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Form {
     data_type: DataType,
     /// Values may be longer than others than (max) hold.
     long: bool,
+    /// All values have the plainer one of two types: varchar for nvarchar, datetime for datetime2.
+    plain: bool,
 }
 
 /// How long a value is, in units of UTF-16 or bytes.
@@ -37,18 +42,29 @@ impl Form {
     /// For values of which `cells` are all.
     pub(super) fn of<'c>(data_type: DataType, cells: impl IntoIterator<Item = Cell<'c>>) -> Form {
         use DataType as T;
-        let most = match data_type {
-            T::Bytes { .. } | T::Image => LONGEST,
-            T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText | T::Null => WIDEST,
-            _ => return Form { data_type, long: false },
-        };
-        let long = cells.into_iter().any(|cell| length(&cell) > usize::from(most));
-        Form { data_type, long }
+        let mut cells = cells.into_iter();
+        let mut long = |most: u16| cells.any(|cell| length(&cell) > usize::from(most));
+        match data_type {
+            T::Bytes { .. } | T::Image => Form { data_type, long: long(LONGEST), plain: false },
+            T::WStr { .. } | T::NText | T::Null => Form { data_type, long: long(WIDEST), plain: false },
+            T::Str { .. } | T::Text { .. } => {
+                let (mut plain, mut longest) = (true, 0_usize);
+                for cell in cells {
+                    plain &= goes_as_varchar(&cell);
+                    longest = longest.max(length(&cell));
+                }
+                Form { data_type, long: longest > usize::from(if plain { LONGEST } else { WIDEST }), plain }
+            }
+            T::Date | T::DbTimeStamp => {
+                Form { data_type, long: false, plain: cells.all(|cell| goes_as_datetime(&cell)) }
+            }
+            _ => Form { data_type, long: false, plain: false },
+        }
     }
 
     /// For what a procedure gives back: of any length.
     fn returning(data_type: DataType) -> Form {
-        Form { data_type, long: true }
+        Form { data_type, long: true, plain: false }
     }
 
     /// A parameter with that value.
@@ -114,7 +130,12 @@ impl Form {
             },
             T::DbTime => (SqlType::Time(time(cell, 0)), scaled(0)),
             T::DbTime2 { scale } => (SqlType::Time(time(cell, scale)), scaled(scale)),
-            T::Date | T::DbTimeStamp | T::FileTime => (SqlType::DateTime2(moment(3)), scaled(3)),
+            T::Date | T::DbTimeStamp if self.plain => match cell {
+                Cell::Timestamp(ticks, _) => (SqlType::DateTime(datetime(*ticks)), None),
+                _ => (SqlType::DateTime(None), None),
+            },
+            T::Date | T::DbTimeStamp => (SqlType::DateTime2(moment(3)), scaled(3)),
+            T::FileTime => (SqlType::DateTime2(moment(7)), scaled(7)),
             T::DbTimeStamp2 { scale } => (SqlType::DateTime2(moment(scale)), scaled(scale)),
             T::DbTimeStampOffset { scale } => {
                 let value = match cell {
@@ -138,10 +159,17 @@ impl Form {
             }
             T::Null | T::Str { .. } | T::WStr { .. } | T::Text { .. } | T::NText => {
                 let text = match cell {
+                    Cell::Text(text) if self.plain => Some(narrow(text)),
                     Cell::Text(text) => Some(wide(text)),
                     _ => None,
                 };
-                (if self.long { SqlType::NVarcharMax(text) } else { SqlType::NVarchar(text, WIDEST) }, None)
+                let value = match (self.plain, self.long) {
+                    (true, true) => SqlType::VarcharMax(text),
+                    (true, false) => SqlType::Varchar(text, LONGEST),
+                    (false, true) => SqlType::NVarcharMax(text),
+                    (false, false) => SqlType::NVarchar(text, WIDEST),
+                };
+                (value, None)
             }
         };
         if null == is_null(&sent.0) {
@@ -165,13 +193,45 @@ fn is_null(value: &SqlType) -> bool {
         S::Numeric(v) => v.is_none(),
         S::Date(v) => v.is_none(),
         S::Time(v) => v.is_none(),
+        S::DateTime(v) => v.is_none(),
         S::DateTime2(v) => v.is_none(),
         S::DateTimeOffset(v) => v.is_none(),
         S::Uuid(v) => v.is_none(),
         S::VarBinary(v, _) | S::VarBinaryMax(v) => v.is_none(),
+        S::Varchar(v, _) | S::VarcharMax(v) => v.is_none(),
         S::NVarchar(v, _) | S::NVarcharMax(v) => v.is_none(),
         _ => false,
     }
+}
+
+/// Whether a value of a narrow type goes as varchar: for an nvarchar the server would convert the varchar column
+/// that it is compared with, past its indexes and by other rules. ASCII is the same bytes in every code page.
+fn goes_as_varchar(cell: &Cell<'_>) -> bool {
+    !matches!(cell, Cell::Text(text) if !text.is_ascii())
+}
+
+/// Whether a moment goes as datetime, namely if that shows just this one: OLE DB sends DBTYPE_DBTIMESTAMP and dates so
+/// where it does not know the column's type (unconfirmed). A datetime column is found by what was read of it (.003 s is
+/// 1/300 s there), and days can be added to the parameter. A datetime2 column is found by whole seconds and hundredths;
+/// one that has .xx3 or .xx7 is now missed.
+fn goes_as_datetime(cell: &Cell<'_>) -> bool {
+    !matches!(cell, Cell::Timestamp(ticks, _) if datetime(*ticks).is_none())
+}
+
+/// The datetime that is shown as that moment, in milliseconds that end in 0, 3 or 7.
+fn datetime(ticks: i64) -> Option<SqlDateTime> {
+    let (day, rest) = calendar::split(ticks);
+    let (millis, below) = (rest / 10_000, rest % 10_000);
+    let shown = below == 0 && matches!(millis % 10, 0 | 3 | 7);
+    // In three hundredths of a second.
+    let time = u32::try_from((millis * 3 + 5) / 10).ok()?;
+    let there = shown && (FIRST_DATETIME..=calendar::MAX_DAY).contains(&day);
+    there.then(|| SqlDateTime { days: day - DAY_ZERO, time })
+}
+
+/// ASCII, as which the crate hands it on in the code page of the session.
+fn narrow(text: &str) -> SqlString {
+    SqlString::new(text.as_bytes().to_vec(), EncodingType::Utf8)
 }
 
 fn wide(text: &str) -> SqlString {
@@ -243,6 +303,11 @@ mod tests {
                 SqlType::DateTime2(Some(SqlDateTime2 { days: day, time: time(10_000, 3) })),
             ),
             (
+                T::FileTime,
+                Cell::Timestamp(12_345, 7),
+                SqlType::DateTime2(Some(SqlDateTime2 { days: day, time: time(12_345, 7) })),
+            ),
+            (
                 T::DbTimeStampOffset { scale: 7 },
                 Cell::TimestampOffset(-1, 120, 7),
                 SqlType::DateTimeOffset(Some(SqlDateTimeOffset {
@@ -266,13 +331,77 @@ mod tests {
             (T::I4, "Int(None)", None),
             (T::Numeric { precision: 20, scale: 3 }, "Numeric(None)", Some((Some(20), Some(3)))),
             (T::DbTimeStamp2 { scale: 5 }, "DateTime2(None)", Some((None, Some(5)))),
+            (T::DbTimeStamp, "DateTime(None)", None),
+            (T::FileTime, "DateTime2(None)", Some((None, Some(7)))),
             (T::NText, "NVarchar(None, 4000)", None),
+            (T::Str { len: 5, code_page: 1252 }, "Varchar(None, 8000)", None),
             (T::Null, "NVarchar(None, 4000)", None),
         ] {
             let (value, found) = sent(data_type, Cell::Null);
             assert_eq!(format!("{value:?}"), expected);
             assert_eq!(found.map(|m| (m.precision, m.scale)), metadata, "{data_type}");
         }
+    }
+
+    #[test]
+    fn moments_that_datetime_shows_go_as_such() {
+        let at = |year, month, day, ticks| calendar::join(calendar::days_from_civil(year, month, day), ticks);
+        const MILLI: i64 = 10_000;
+        for (ticks, expected) in [
+            (at(1900, 1, 1, 0), Some((0, 0))),
+            (at(1900, 1, 1, 3 * MILLI), Some((0, 1))),
+            (at(1900, 1, 1, 7 * MILLI), Some((0, 2))),
+            (at(1900, 1, 1, 10 * MILLI), Some((0, 3))),
+            (at(1900, 1, 1, 997 * MILLI), Some((0, 299))),
+            (at(1900, 1, 2, 1000 * MILLI), Some((1, 300))),
+            (at(1899, 12, 31, 86_399_997 * MILLI), Some((-1, 25_919_999))),
+            (at(1753, 1, 1, 0), Some((-53_690, 0))),
+            (at(9999, 12, 31, 0), Some((2_958_463, 0))),
+            (at(1752, 12, 31, 0), None),
+            (at(1900, 1, 1, MILLI), None),
+            (at(1900, 1, 1, 999 * MILLI), None),
+            (at(1900, 1, 1, 3 * MILLI + 1), None),
+        ] {
+            assert_eq!(datetime(ticks).map(|d| (d.days, d.time)), expected, "{ticks}");
+            let kind = if expected.is_some() { "DateTime(" } else { "DateTime2(" };
+            for data_type in [DataType::Date, DataType::DbTimeStamp] {
+                let found = format!("{:?}", sent(data_type, Cell::Timestamp(ticks, 3)).0);
+                assert!(found.starts_with(kind), "{data_type} {found}");
+            }
+        }
+        // One for all rows.
+        let (whole, other) = (Cell::Timestamp(0, 3), Cell::Timestamp(MILLI, 3));
+        let mixed = Form::of(DataType::DbTimeStamp, [whole.clone(), other, Cell::Null]);
+        for cell in [whole, Cell::Null] {
+            assert!(matches!(mixed.value(&cell).unwrap().0, SqlType::DateTime2(_)));
+        }
+        let back = Form::returning(DataType::DbTimeStamp);
+        assert!(matches!(back.value(&Cell::Timestamp(0, 3)).unwrap().0, SqlType::DateTime2(Some(_))));
+    }
+
+    #[test]
+    fn narrow_texts_of_ascii_go_as_varchar() {
+        use DataType as T;
+        let (edge, long) = ("x".repeat(8000), "x".repeat(8001));
+        let (str, text) = (T::Str { len: 50, code_page: 1252 }, T::Text { code_page: 1251 });
+        for (data_type, value, expected) in [
+            (str, "", "Varchar(Some(\"\"), 8000)"),
+            (str, "a~\\", "Varchar(Some(\"a~\\\\\"), 8000)"),
+            (str, "é", "NVarchar(Some(\"é\"), 4000)"),
+            (text, "b", "Varchar(Some(\"b\"), 8000)"),
+            (text, "ж", "NVarchar(Some(\"ж\"), 4000)"),
+            (T::WStr { len: 5 }, "a", "NVarchar(Some(\"a\"), 4000)"),
+        ] {
+            assert_eq!(format!("{:?}", sent(data_type, Cell::Text(value)).0), expected, "{data_type}");
+        }
+        assert!(matches!(sent(text, Cell::Text(&edge)).0, SqlType::Varchar(Some(_), 8000)));
+        assert!(matches!(sent(text, Cell::Text(&long)).0, SqlType::VarcharMax(Some(_))));
+        // One for all rows.
+        let mixed = Form::of(text, [Cell::Text("é"), Cell::Text(&edge), Cell::Null]);
+        for cell in [Cell::Text("short"), Cell::Null] {
+            assert!(matches!(mixed.value(&cell).unwrap().0, SqlType::NVarcharMax(_)));
+        }
+        assert!(matches!(Form::returning(str).value(&Cell::Text("a")).unwrap().0, SqlType::NVarcharMax(Some(_))));
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn read(plan: &Plan, queue: &Handover<Morsel>, interrupt: &Interrupt, services: 
     let columns = Arc::new(deliver(plan, &mut *cursor)?);
     if ahead {
         let read = Ahead::read(&mut *cursor, services, told)?;
-        drop(cursor);
+        cursor.finish().map_err(told)?;
         interrupted_by(None);
         drop(session);
         return read.each(|rows| queue.send(Box::new(Fetched { block: Box::new(rows), columns: columns.clone() })));
@@ -102,6 +102,8 @@ fn read(plan: &Plan, queue: &Handover<Morsel>, interrupt: &Interrupt, services: 
     while let Some(block) = cursor.next_block().map_err(told)? {
         queue.send(Box::new(Fetched { block, columns: columns.clone() }))?;
     }
+    // What the statement does behind its rows is done, and may fail.
+    cursor.finish().map_err(told)?;
     Ok(())
 }
 
