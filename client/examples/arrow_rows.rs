@@ -16,9 +16,6 @@ use dtsx::Package;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [path, destination, more @ ..] = arguments.as_slice() else {
