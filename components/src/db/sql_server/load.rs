@@ -397,7 +397,7 @@ impl SqlServerLoader<'_> {
         let types: Vec<DataType> = taken.iter().map(|at| self.types[*at]).collect();
         let options = StatementOptions { timeout: self.options.timeout, ..StatementOptions::default() };
         let one = insert(1);
-        let batch = Batch::of(&one, &given, &types, &options)?;
+        let batch = Batch::of(&one, &given, &types, &options)?.storing();
         let (mut failures, mut from) = (Vec::new(), 0);
         while from < given.len {
             let to = (from + most).min(given.len);

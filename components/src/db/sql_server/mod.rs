@@ -152,6 +152,7 @@ impl Session for SqlServerSession {
         options: &StatementOptions,
     ) -> Outcome<Box<dyn Cursor + 's>> {
         self.alive()?;
+        self.bulk = None;
         let interrupter = self.interrupter.clone();
         let cursor = statements::SqlServerCursor::open(self, sql, params, options)?;
         match interrupter.is_cancelled() {

@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     sql: String,
     prefix: &'static str,
     forms: Vec<Form>,
+    /// How often the database had been changed: names are looked up where a statement is prepared.
+    database: u64,
     statement: PreparedStatement,
 }
 
@@ -45,6 +47,12 @@ impl<'b> Batch<'b> {
         let cells = rows.columns.iter().zip(types).map(|(c, t)| Cells::of(c, t)).collect::<Outcome<Vec<_>>>()?;
         let forms = cells.iter().zip(types).map(|(c, t)| Form::of(*t, (0..rows.len).map(|row| c.get(row)))).collect();
         Ok(Batch { sql, cells, forms, timeout: options.timeout })
+    }
+
+    /// For a statement that stores the values in columns.
+    pub(super) fn storing(mut self) -> Batch<'b> {
+        self.forms.iter_mut().for_each(|form| *form = form.stored());
+        self
     }
 
     /// The parameters of some rows, with names that begin so.
@@ -156,7 +164,8 @@ fn guard(
 /// Runs the statement of that text, prepared; the one of last time if it is the same.
 fn prepared(session: &mut SqlServerSession, batch: &Batch<'_>, row: usize) -> Outcome<()> {
     let mut orphan: Option<StatementId> = None;
-    let same = |p: &Prepared| p.sql == batch.sql && p.forms == batch.forms;
+    let database = session.link.client.database_change_count();
+    let same = |p: &Prepared| p.sql == batch.sql && p.forms == batch.forms && p.database == database;
     if !session.prepared.as_ref().is_some_and(same) {
         let places = rewriting::markers(batch.sql).len();
         if places != batch.forms.len() {
@@ -168,7 +177,7 @@ fn prepared(session: &mut SqlServerSession, batch: &Batch<'_>, row: usize) -> Ou
         let (text, prefix) = rewriting::in_order(batch.sql);
         let statement = PreparedStatement::new(text);
         let (sql, forms) = (batch.sql.to_owned(), batch.forms.clone());
-        session.prepared = Some(Prepared { sql, prefix, forms, statement });
+        session.prepared = Some(Prepared { sql, prefix, forms, database, statement });
     }
     let prefix = session.prepared.as_ref().map_or("", |p| p.prefix);
     let params = batch.parameters(prefix, (row, row + 1))?;

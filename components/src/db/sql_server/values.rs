@@ -62,6 +62,12 @@ impl Form {
         }
     }
 
+    /// For values that a column stores: moments as they are, and not as datetime has them.
+    pub(super) fn stored(self) -> Form {
+        let moment = matches!(self.data_type, DataType::Date | DataType::DbTimeStamp);
+        Form { plain: self.plain && !moment, ..self }
+    }
+
     /// For what a procedure gives back: of any length.
     fn returning(data_type: DataType) -> Form {
         Form { data_type, long: true, plain: false }
@@ -375,6 +381,9 @@ mod tests {
         for cell in [whole, Cell::Null] {
             assert!(matches!(mixed.value(&cell).unwrap().0, SqlType::DateTime2(_)));
         }
+        let plain = Form::of(DataType::DbTimeStamp, [Cell::Timestamp(3 * MILLI, 3)]);
+        assert!(matches!(plain.value(&Cell::Timestamp(3 * MILLI, 3)).unwrap().0, SqlType::DateTime(_)));
+        assert!(matches!(plain.stored().value(&Cell::Timestamp(3 * MILLI, 3)).unwrap().0, SqlType::DateTime2(_)));
         let back = Form::returning(DataType::DbTimeStamp);
         assert!(matches!(back.value(&Cell::Timestamp(0, 3)).unwrap().0, SqlType::DateTime2(Some(_))));
     }
